@@ -1,0 +1,27 @@
+"""Training neural networks on analog in-memory hardware, simulated pulse by pulse.
+
+Layers, each of which knows only those before it: :mod:`analogjax.devices` (one crosspoint),
+:mod:`analogjax.pulses` (a wanted change becomes pulses), :mod:`analogjax.tiles` (arrays and stacks
+of them), the update rules below (optax transformations), :mod:`analogjax.nn` (flax layers) and
+:mod:`analogjax.experiments` (data, loops, the command line).
+"""
+
+from analogjax._version import __version__ as __version__
+from analogjax.rules import AnalogState as AnalogState
+from analogjax.rules import Plateau as Plateau
+from analogjax.rules import Stages as Stages
+from analogjax.rules import analog_sgd as analog_sgd
+from analogjax.rules import mixed_precision as mixed_precision
+from analogjax.rules import residual_learning as residual_learning
+from analogjax.rules import tiki_taka as tiki_taka
+
+__all__ = [
+    "AnalogState",
+    "Plateau",
+    "Stages",
+    "__version__",
+    "analog_sgd",
+    "mixed_precision",
+    "residual_learning",
+    "tiki_taka",
+]

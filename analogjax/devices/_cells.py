@@ -1,0 +1,51 @@
+"""What one array of crosspoints is made of, drawn once and kept for a whole training."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Cells(NamedTuple):
+    """The constants of every crosspoint of one array.
+
+    Each field is an array of the array's shape ``(in, out)``, or a scalar where the device has no
+    device-to-device variation of it, so that an ideal device costs no memory per crosspoint.
+
+    Attributes:
+      step_up: weight added by one up pulse at w = 0, in units of the weight.
+      step_down: weight removed by one down pulse at w = 0, in units of the weight.
+      w_max: largest reachable weight, in units of the weight.
+      w_min: smallest reachable weight, in units of the weight.
+    """
+
+    step_up: jax.Array
+    step_down: jax.Array
+    w_max: jax.Array
+    w_min: jax.Array
+
+
+def is_concrete(value) -> bool:
+    """Whether ``value`` is a number one may look at now, rather than one that JAX is tracing."""
+    return not isinstance(value, jax.core.Tracer) and isinstance(
+        value, (int, float, np.ndarray, np.generic, jax.Array)
+    )
+
+
+def is_zero(value) -> bool:
+    """Whether ``value`` is known, before anything runs, to be zero everywhere."""
+    return is_concrete(value) and not np.any(np.asarray(value))
+
+
+def take_rows(cells, rows):
+    """The constants of the crosspoints in the given rows (input lines) of the array.
+
+    Args:
+      cells: pytree whose leaves have shape ``(in, out)`` or are scalars.
+      rows: int array ``(r,)``.
+
+    Returns:
+      The same pytree, its leaves of shape ``(r, out)`` or still scalars.
+    """
+    return jax.tree.map(lambda leaf: leaf[rows] if jnp.ndim(leaf) == 2 else leaf, cells)

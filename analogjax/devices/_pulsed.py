@@ -1,0 +1,218 @@
+"""What all pulsed devices share: their constants, how these vary, and how a cell is drawn."""
+
+import abc
+import dataclasses
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices._cells import Cells, is_zero
+from analogjax.devices._check import check_device
+
+Real = float | jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PulsedDevice(abc.ABC):
+    r"""A resistive device whose weight moves by one small step at each voltage pulse.
+
+    The means and spreads of a whole population of devices. A crosspoint's own constants are drawn
+    once, by :meth:`sample`; :meth:`apply_pulse` then moves it. Weights are normalised conductances
+    (no unit); a suffix ``_dtod`` is a relative spread across crosspoints, ``_std`` a relative
+    spread from pulse to pulse. Every number is a leaf of the pytree, so a whole training can be
+    vmapped over it; booleans are static.
+
+    With :math:`\xi` a fresh standard normal at every occurrence, a crosspoint has
+
+    .. math::
+      b^+ &= w_{max} (1 + w_{max,dtod} \xi), \qquad b^- = w_{min} (1 + w_{min,dtod} \xi) \\
+      u &= dw_{min} (g + r + \min(up\_down, 0)), \qquad v = dw_{min} (g - r - \max(up\_down, 0))
+
+    where :math:`g = 1 + dw_{min,dtod}\xi` (or :math:`e^{dw_{min,dtod}\xi}`) and
+    :math:`r = up\_down_{dtod}\xi` are shared by both directions. Note that ``up_down`` weakens one
+    direction only: 0.3 gives u = 1.0 and v = 0.7 times ``dw_min``.
+
+    Attributes:
+      dw_min: mean weight step of one pulse at w = 0.
+      dw_min_dtod: relative spread of the step across crosspoints.
+      dw_min_dtod_log_normal: draw that spread from a log-normal law (median 1).
+      dw_min_std: relative spread of the step from pulse to pulse.
+      w_max: mean upper bound of the weight, at least 0.
+      w_min: mean lower bound of the weight, at most 0.
+      w_max_dtod: relative spread of the upper bound across crosspoints.
+      w_min_dtod: relative spread of the lower bound across crosspoints.
+      up_down: mean imbalance of the two directions, as a fraction of ``dw_min``.
+      up_down_dtod: spread of that imbalance across crosspoints, as a fraction of ``dw_min``.
+      corrupt_devices_prob: fraction of crosspoints stuck at a random weight for ever.
+      corrupt_devices_range: largest size of that stuck weight.
+      enforce_consistency: make steps positive and put the bounds on their own sides of zero; if
+        False, a crosspoint whose bounds are crossed is dead at their midpoint.
+    """
+
+    dw_min: Real = 0.001
+    dw_min_dtod: Real = 0.3
+    dw_min_dtod_log_normal: bool = dataclasses.field(default=False, metadata={"static": True})
+    dw_min_std: Real = 0.3
+    w_max: Real = 0.6
+    w_min: Real = -0.6
+    w_max_dtod: Real = 0.3
+    w_min_dtod: Real = 0.3
+    up_down: Real = 0.0
+    up_down_dtod: Real = 0.01
+    corrupt_devices_prob: Real = 0.0
+    corrupt_devices_range: Real = 0.1
+    enforce_consistency: bool = dataclasses.field(default=True, metadata={"static": True})
+
+    @property
+    def granularity(self) -> Real:
+        """The weight step the pulse generator reckons with: ``dw_min``."""
+        return self.dw_min
+
+    @property
+    def n_states(self) -> Real:
+        """Number of states, ``(w_max - w_min) / granularity``, of the mean device."""
+        return (self.w_max - self.w_min) / self.granularity
+
+    @classmethod
+    def with_states(cls, n: int, *, w_max: Real = 1.0, w_min: Real = -1.0, **fields) -> Self:
+        """A device with ``n`` states: ``dw_min = (w_max - w_min) / n``.
+
+        Args:
+          n: number of states, at least 2.
+          w_max: mean upper bound of the weight.
+          w_min: mean lower bound of the weight.
+          **fields: any other field of the device.
+
+        Raises:
+          ValueError: if ``n`` is below 2.
+
+        Example:
+          >>> from analogjax.devices import SoftBounds
+          >>> SoftBounds.with_states(4).dw_min
+          0.5
+        """
+        if isinstance(n, (int, float)) and not n >= 2:
+            raise ValueError(f"A device needs at least 2 states, got {n}; ReRAM has 4 to 20.")
+        return cls(dw_min=(w_max - w_min) / n, w_max=w_max, w_min=w_min, **fields)
+
+    def without_variation(self) -> Self:
+        """The same mean device, with every crosspoint and every pulse alike."""
+        return dataclasses.replace(
+            self,
+            dw_min_dtod=0.0,
+            dw_min_std=0.0,
+            w_max_dtod=0.0,
+            w_min_dtod=0.0,
+            up_down_dtod=0.0,
+            corrupt_devices_prob=0.0,
+        )
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> Cells:
+        """Draws the constants of ``shape`` crosspoints, as in the class's equations.
+
+        Args:
+          key: a PRNG key.
+          shape: shape of the array of crosspoints, ``(in, out)``.
+
+        Returns:
+          The cells. A constant that does not vary stays a scalar.
+
+        Raises:
+          ValueError: if a field of the device is out of its range.
+        """
+        check_device(self)
+        keys = jax.random.split(key, 6)
+        w_max = self.w_max * _spread(keys[0], shape, self.w_max_dtod)
+        w_min = self.w_min * _spread(keys[1], shape, self.w_min_dtod)
+        gain = _spread(keys[2], shape, self.dw_min_dtod, log_normal=self.dw_min_dtod_log_normal)
+        imbalance = _spread(keys[3], shape, self.up_down_dtod) - 1.0
+        up = self.dw_min * (gain + imbalance + jnp.minimum(self.up_down, 0.0))
+        down = self.dw_min * (gain - imbalance - jnp.maximum(self.up_down, 0.0))
+        cells = _consistent(up, down, w_max, w_min, self.enforce_consistency)
+        if is_zero(self.corrupt_devices_prob):
+            return cells
+        return _corrupt(
+            keys[4:], cells, shape, self.corrupt_devices_prob, self.corrupt_devices_range
+        )
+
+    def program(self, cells: Cells, w: jax.Array) -> jax.Array:
+        """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
+        return jnp.clip(w, cells.w_min, cells.w_max)
+
+    @abc.abstractmethod
+    def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Noise-free sizes of the next up and of the next down pulse, both positive."""
+
+    def response(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r"""Response factors :math:`q_+(w), q_-(w)`: the steps in units of the granularity.
+
+        Args:
+          cells: constants drawn by :meth:`sample`.
+          w: weights, ``(in, out)``.
+
+        Returns:
+          ``(q_up, q_down)``, dimensionless: one pulse moves w by +granularity * q_up or by
+          -granularity * q_down on average.
+        """
+        up, down = self.steps(cells, w)
+        return up / self.granularity, down / self.granularity
+
+    def apply_pulse(
+        self, key: jax.Array | None, cells: Cells, w: jax.Array, direction: jax.Array
+    ) -> jax.Array:
+        r"""The weights after one pulse: :math:`w \pm step(w) (1 + dw_{min,std}\xi)`, clipped.
+
+        Args:
+          key: a PRNG key; may be None if ``dw_min_std`` is 0.
+          cells: constants drawn by :meth:`sample`.
+          w: weights before the pulse.
+          direction: +1 (up), -1 (down) or 0 (no pulse), of any shape that broadcasts with ``w``.
+
+        Returns:
+          The weights after it, in ``[w_min, w_max]`` of each cell.
+        """
+        up, down = self.steps(cells, w)
+        size = jnp.where(direction > 0, up, down)
+        if not is_zero(self.dw_min_std):
+            noise = jax.random.normal(key, jnp.broadcast_shapes(size.shape, jnp.shape(direction)))
+            size = size + self.noise_scale(cells, size, direction) * self.dw_min_std * noise
+        moved = self.program(cells, jnp.where(direction > 0, w + size, w - size))
+        return jnp.where(direction == 0, w, moved)
+
+    def noise_scale(self, cells: Cells, size: jax.Array, direction: jax.Array) -> jax.Array:
+        """What ``dw_min_std`` is relative to: here the size of the step itself."""
+        del cells, direction
+        return size
+
+
+def _spread(key, shape, relative_spread, *, log_normal=False):
+    """Factors around one, ``1 + s * xi`` or ``exp(s * xi)``; the scalar 1 if there is no spread."""
+    if is_zero(relative_spread):
+        return jnp.ones(())
+    xi = relative_spread * jax.random.normal(key, shape)
+    return jnp.exp(xi) if log_normal else 1.0 + xi
+
+
+def _consistent(up, down, w_max, w_min, enforce) -> Cells:
+    """Puts crossed or negative constants right, or makes cells with crossed bounds dead."""
+    if enforce:
+        high, low = jnp.maximum(w_max, w_min), jnp.minimum(w_max, w_min)
+        return Cells(jnp.abs(up), jnp.abs(down), jnp.abs(high), -jnp.abs(low))
+    dead = w_min > w_max
+    middle = (w_max + w_min) / 2
+    return Cells(up, down, jnp.where(dead, middle, w_max), jnp.where(dead, middle, w_min))
+
+
+def _corrupt(keys, cells: Cells, shape, prob, value_range) -> Cells:
+    """Makes a random fraction of the cells stick at a random weight within their bounds."""
+    stuck = jax.random.bernoulli(keys[0], prob, shape)
+    low = jnp.maximum(cells.w_min, -value_range)
+    high = jnp.minimum(cells.w_max, value_range)
+    value = low + (high - low) * jax.random.uniform(keys[1], shape)
+    return Cells(
+        step_up=jnp.where(stuck, 0.0, cells.step_up),
+        step_down=jnp.where(stuck, 0.0, cells.step_down),
+        w_max=jnp.where(stuck, value, cells.w_max),
+        w_min=jnp.where(stuck, value, cells.w_min),
+    )

@@ -1,0 +1,20 @@
+"""From a wanted weight change to pulses at each crosspoint.
+
+An array does not receive the gradient of a mini-batch: each sample sends its own up and down
+pulses, which do not cancel, and each pays the device's asymmetry. Three schemes share one
+interface, ``apply(key, device, cells, w, x, d, learning_rate) -> w``, and each is tested against
+the one before it:
+
+- :class:`CoincidencePulses`: the exact bit trains, sample by sample; the yardstick.
+- :class:`BatchedPulses`: the counts of a mini-batch drawn at once; the default.
+- :class:`ExpectedPulses`: the mean-field recursion of the theory papers.
+"""
+
+from analogjax.pulses._batched import BatchedPulses as BatchedPulses
+from analogjax.pulses._coincidence import CoincidencePulses as CoincidencePulses
+from analogjax.pulses._expected import ExpectedPulses as ExpectedPulses
+from analogjax.pulses._factors import Factors as Factors
+from analogjax.pulses._scheme import PulseScheme as PulseScheme
+from analogjax.pulses._sent import Sent as Sent
+
+__all__ = ["BatchedPulses", "CoincidencePulses", "ExpectedPulses", "Factors", "PulseScheme", "Sent"]

@@ -1,0 +1,109 @@
+"""Up and down pulse counts drawn for a whole mini-batch at once."""
+
+import dataclasses
+
+import jax
+
+from analogjax.devices import Cells, PulsedDevice
+from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._increment import send_increment
+from analogjax.pulses._lines import line_probabilities, pulse_statistics
+from analogjax.pulses._sampling import draw_counts, uniform_words
+from analogjax.pulses._sent import Sent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchedPulses:
+    r"""The pulse counts of a mini-batch, drawn at once from the law that the bit trains give them.
+
+    For each crosspoint the number of up pulses is drawn from Binomial(N, :math:`\mu/N`) with
+    :math:`\mu = \sum_b BL_b P_b` over the samples that send up pulses and
+    :math:`N = \lceil\mu^2/\sum_b BL_b P_b^2\rceil`, and likewise the number of down pulses.
+    They are then sent one after another in random order, each step taken from the weight that the
+    one before has left.
+
+    Kept exactly: the mean of both counts, and for a mini-batch of one their law; that up and down pulses of different samples do not cancel, each paying the asymmetry;
+    the dependence of each step on the state; noise of each pulse.
+    Left out: the order of the samples within the mini-batch, and the correlation of counts along
+    a row and along a column, which share bit trains. The variance of a count of several samples
+    lies between the exact one, :math:`\mu - \sum_b BL_b P_b^2`, and :math:`\mu`; the two meet
+    where coincidences are rare. Counts with a mean above 60 are drawn from the normal law.
+
+    Attributes:
+      desired_bl: longest pulse train.
+      update_management: share the load between the input and the output lines.
+      update_bl_management: shorten the trains where few pulses are needed.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import ConstantStep
+      >>> from analogjax.pulses import BatchedPulses
+      >>> device = ConstantStep(dw_min=0.01).without_variation()
+      >>> key = jax.random.key(0)
+      >>> cells = device.sample(key, (2, 3))
+      >>> x, d = jnp.ones((4, 2)), jnp.array([[0.5, 0.0, -0.5]] * 4)
+      >>> w = BatchedPulses().apply(key, device, cells, jnp.zeros((2, 3)), x, d, 0.1)
+      >>> bool((w[:, 0] < 0).all() and (w[:, 1] == 0).all() and (w[:, 2] > 0).all())
+      True
+    """
+
+    desired_bl: int = 31
+    update_management: bool = True
+    update_bl_management: bool = True
+
+    def send(
+        self,
+        key: jax.Array,
+        device: PulsedDevice,
+        cells: Cells,
+        w: jax.Array,
+        x: jax.Array,
+        d: jax.Array,
+        learning_rate,
+    ) -> Sent:
+        """As :meth:`apply`, with the number of pulses each crosspoint received."""
+        lines = line_probabilities(
+            x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
+        )
+        up, down = pulse_statistics(lines)
+        key_counts, key_noise = jax.random.split(key)
+        v = uniform_words(key_counts, w.shape)
+        n_up, v = draw_counts(v, up.mean, up.prob)
+        n_down, v = draw_counts(v, down.mean, down.prob)
+        return Sent(apply_counts(key_noise, device, cells, w, n_up, n_down, v), n_up, n_down)
+
+    def apply(
+        self,
+        key: jax.Array,
+        device: PulsedDevice,
+        cells: Cells,
+        w: jax.Array,
+        x: jax.Array,
+        d: jax.Array,
+        learning_rate,
+    ) -> jax.Array:
+        """The weights after the update; on average they move by ``-learning_rate * x outer d``.
+
+        Args:
+          key: a PRNG key.
+          device: the device.
+          cells: its constants, from ``device.sample``.
+          w: weights, ``(in, out)``.
+          x: input vectors, ``(batch, in)``.
+          d: error vectors (the gradient of the loss at the outputs), ``(batch, out)``.
+          learning_rate: weight change per unit of x times d.
+
+        Returns:
+          The new weights, ``(in, out)``.
+        """
+        return self.send(key, device, cells, w, x, d, learning_rate).w
+
+    def send_increment(
+        self, key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
+    ) -> Sent:
+        """Sends one summed weight change, its size rounded at random to whole pulses.
+
+        What is left when a gradient is all that is known: up and down pulses have cancelled before
+        they were sent, so the asymmetry is paid once instead of once a sample.
+        """
+        return send_increment(key, device, cells, w, increment)

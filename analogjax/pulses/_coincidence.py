@@ -1,0 +1,116 @@
+"""The exact stochastic update: bit trains, slot by slot, sample by sample."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices import Cells, PulsedDevice, is_zero
+from analogjax.pulses._increment import send_increment
+from analogjax.pulses._lines import Lines, line_probabilities
+from analogjax.pulses._sent import Sent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CoincidencePulses:
+    r"""The array's own algorithm: random bit trains on all lines, one pulse per coincidence.
+
+    For each sample in turn, each input line j draws BL bits with probability
+    :math:`\min(1, B|x_j|)`, each output line i with :math:`\min(1, A|\delta_i|)`. In each slot
+    every crosspoint whose two lines both carry a pulse moves by one step, down if
+    :math:`x_j\delta_i > 0` and up otherwise, from where the slot before has left it. The count of
+    one sample is Binomial(BL, P) with :math:`P = p_x p_\delta`: mean
+    :math:`\lambda|x\delta|/g`, variance :math:`BL\,P(1-P)`, and counts in a row are correlated,
+    :math:`\mathrm{Cov}(n_{ij}, n_{ij'}) = BL\,p_\delta(1-p_\delta)p_xp_{x'}`.
+
+    This is the yardstick, exact and slow; :class:`BatchedPulses` is the fast one.
+
+    Attributes:
+      desired_bl: longest pulse train.
+      update_management: share the load between the input and the output lines.
+      update_bl_management: shorten the trains where few pulses are needed.
+
+    Reference: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Gokmen, Onen, Haensch,
+    Front. Neurosci. 11:538 (2017), section 2.2 (the managements).
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import ConstantStep
+      >>> from analogjax.pulses import CoincidencePulses
+      >>> device = ConstantStep(dw_min=0.1).without_variation()
+      >>> key = jax.random.key(0)
+      >>> cells = device.sample(key, (1, 1))
+      >>> pulses = CoincidencePulses()
+      >>> one = jnp.ones((1, 1))
+      >>> round(pulses.apply(key, device, cells, jnp.zeros((1, 1)), one, one, 0.3).item(), 6)
+      -0.3
+    """
+
+    desired_bl: int = 31
+    update_management: bool = True
+    update_bl_management: bool = True
+
+    def send(
+        self,
+        key: jax.Array,
+        device: PulsedDevice,
+        cells: Cells,
+        w: jax.Array,
+        x: jax.Array,
+        d: jax.Array,
+        learning_rate,
+    ) -> Sent:
+        """As :meth:`apply`, with the number of pulses each crosspoint received."""
+        lines = line_probabilities(
+            x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
+        )
+        zero = jnp.zeros(w.shape, jnp.int32)
+
+        def one_sample(sent, inputs):
+            key, line = inputs
+            return _send_one(key, device, cells, sent, line, self.desired_bl), None
+
+        sent, _ = jax.lax.scan(
+            one_sample, Sent(w, zero, zero), (jax.random.split(key, x.shape[0]), lines)
+        )
+        return sent
+
+    def apply(
+        self,
+        key: jax.Array,
+        device: PulsedDevice,
+        cells: Cells,
+        w: jax.Array,
+        x: jax.Array,
+        d: jax.Array,
+        learning_rate,
+    ) -> jax.Array:
+        """The weights after the update; arguments as for :meth:`BatchedPulses.apply`."""
+        return self.send(key, device, cells, w, x, d, learning_rate).w
+
+    def send_increment(
+        self, key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
+    ) -> Sent:
+        """Sends a summed weight change; as :meth:`BatchedPulses.send_increment`."""
+        return send_increment(key, device, cells, w, increment)
+
+
+def _send_one(key, device, cells, sent: Sent, line: Lines, desired_bl: int) -> Sent:
+    """All slots of one sample; ``line`` holds its ``(in,)``, ``(out,)`` and ``(1,)`` parts."""
+    key_x, key_d, key_noise = jax.random.split(key, 3)
+    bits_x = jax.random.bernoulli(key_x, jnp.abs(line.x), (desired_bl, *line.x.shape))
+    bits_d = jax.random.bernoulli(key_d, jnp.abs(line.d), (desired_bl, *line.d.shape))
+    signed_x = jnp.where(bits_x, jnp.sign(line.x), 0.0).astype(jnp.int8)
+    signed_d = jnp.where(bits_d, jnp.sign(line.d), 0.0).astype(jnp.int8)
+    noisy = not is_zero(device.dw_min_std)
+
+    def slot(k, sent):
+        direction = -signed_x[k][:, None] * signed_d[k][None, :]
+        key = jax.random.fold_in(key_noise, k) if noisy else None
+        return Sent(
+            device.apply_pulse(key, cells, sent.w, direction),
+            sent.up + (direction > 0),
+            sent.down + (direction < 0),
+        )
+
+    return jax.lax.fori_loop(0, line.length[0].astype(jnp.int32), slot, sent)

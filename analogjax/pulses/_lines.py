@@ -1,0 +1,137 @@
+"""Pulse probabilities on the lines of an array (physics of the stochastic update)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Lines(NamedTuple):
+    """What the pulse generators do for each vector pair (x, d) of a mini-batch.
+
+    Attributes:
+      x: signed probability of a pulse in one slot, input lines, ``(batch, in)``.
+      d: signed probability of a pulse in one slot, output lines, ``(batch, out)``.
+      length: number of slots of the pulse train, ``(batch, 1)``; a float holding whole numbers.
+    """
+
+    x: jax.Array
+    d: jax.Array
+    length: jax.Array
+
+
+def line_probabilities(
+    x: jax.Array,
+    d: jax.Array,
+    learning_rate,
+    granularity,
+    *,
+    desired_bl: int,
+    update_management: bool,
+    update_bl_management: bool,
+) -> Lines:
+    r"""Probabilities of a pulse on each line, and the length of the pulse trains.
+
+    With learning rate :math:`\lambda`, granularity g and train length BL, line j of the inputs
+    carries a pulse in a slot with probability :math:`\min(1, B|x_j|)`, line i of the outputs with
+    :math:`\min(1, A|\delta_i|)`, where :math:`A B = \lambda / (g\,BL)`. A coincidence moves the
+    crosspoint by one pulse, so that the mean count is :math:`\lambda|x_j\delta_i|/g`.
+
+    Update-BL management picks :math:`BL = \min(\lceil k\rceil, BL_{max})` with
+    :math:`k = \lambda \max|x|\max|\delta|/g`; update management shares the load, so that the
+    largest input and the largest output line pulse equally often, and scales d down where even
+    the longest train is too short.
+
+    Args:
+      x: input vectors, ``(batch, in)``.
+      d: error vectors, ``(batch, out)``.
+      learning_rate: weight change per unit of x times d.
+      granularity: weight change of one pulse.
+      desired_bl: longest pulse train.
+      update_management: whether to share the load between the lines.
+      update_bl_management: whether to shorten the trains; implies update management.
+
+    Returns:
+      The signed probabilities and the lengths.
+
+    Reference: Gokmen, Onen, Haensch, Front. Neurosci. 11:538 (2017), section 2.2.
+    """
+    top_x = jnp.max(jnp.abs(x), axis=-1, keepdims=True)
+    top_d = jnp.max(jnp.abs(d), axis=-1, keepdims=True)
+    wanted = learning_rate * top_x * top_d / granularity
+    longest = jnp.full_like(wanted, desired_bl)
+    length = jnp.minimum(jnp.ceil(wanted), longest) if update_bl_management else longest
+    gain = jnp.sqrt(learning_rate / (granularity * jnp.maximum(length, 1.0)))
+    gain_x = gain_d = gain
+    if update_management or update_bl_management:
+        fitting = top_d * jnp.minimum(1.0, longest / jnp.maximum(wanted, longest))
+        share = jnp.sqrt(_ratio(fitting, top_x))
+        gain_x, gain_d = gain * share, gain * _ratio(1.0, share)
+    silent = (top_x == 0) | (top_d == 0)
+    return Lines(
+        x=jnp.clip(gain_x * x, -1.0, 1.0),
+        d=jnp.clip(gain_d * d, -1.0, 1.0),
+        length=jnp.where(silent, 0.0, length),
+    )
+
+
+def _ratio(a, b):
+    """``a / b``, and 0 where b is 0."""
+    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
+
+
+class Counts(NamedTuple):
+    """Mean and spread of the number of up (or down) pulses of each crosspoint.
+
+    Attributes:
+      mean: expected number, ``(in, out)``.
+      prob: ``sum(BL P^2) / sum(BL P)``, the coincidence probability of one slot, averaged over
+        what the crosspoint receives; the variance is ``mean * (1 - prob)``.
+    """
+
+    mean: jax.Array
+    prob: jax.Array
+
+
+def pulse_statistics(lines: Lines) -> tuple[Counts, Counts]:
+    r"""Statistics of the up and of the down counts of a whole mini-batch.
+
+    The counts of one vector pair are Binomial(BL, P) with :math:`P = p_x p_\delta`; pairs of equal
+    sign send down pulses, pairs of opposite sign up pulses. Both sums over the mini-batch are
+    matrix products: with :math:`S = \sum x\delta` and :math:`T = \sum|x||\delta|`, the down part is
+    (T + S)/2 and the up part (T - S)/2.
+
+    Args:
+      lines: signed probabilities and lengths.
+
+    Returns:
+      ``(up, down)``.
+    """
+    up_mean, down_mean = _split(lines.x, lines.d * lines.length)
+    up_square, down_square = _split(
+        lines.x * jnp.abs(lines.x), lines.d * jnp.abs(lines.d) * lines.length
+    )
+    return Counts(up_mean, _prob(up_square, up_mean)), Counts(
+        down_mean, _prob(down_square, down_mean)
+    )
+
+
+def unlimited_statistics(x, d, learning_rate, granularity) -> tuple[Counts, Counts]:
+    """As :func:`pulse_statistics` for trains without end, whose coincidences are all rare."""
+    up, down = _split(x, d * (learning_rate / granularity))
+    return Counts(up, jnp.zeros_like(up)), Counts(down, jnp.zeros_like(down))
+
+
+def _prob(square, mean):
+    return jnp.clip(_ratio(square, mean), 0.0, 1.0)
+
+
+def _split(x, d):
+    """Sums over the batch of ``|x d|``, over the pairs of opposite and of equal sign."""
+    total = _outer_sum(jnp.abs(x), jnp.abs(d))
+    signed = _outer_sum(x, d)
+    return jnp.maximum((total - signed) / 2, 0.0), jnp.maximum((total + signed) / 2, 0.0)
+
+
+def _outer_sum(x, d):
+    return jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)

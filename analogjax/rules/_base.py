@@ -1,0 +1,157 @@
+"""From a rule for one weight matrix to an optax gradient transformation."""
+
+import zlib
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from analogjax.pulses import Factors
+from analogjax.rules._checks import as_key, check_finite, check_rate, matrix_shape
+from analogjax.rules._paths import leaf_name
+from analogjax.rules._signal import Signal
+from analogjax.rules._warm_start import WarmStart
+
+
+class MatrixRule(Protocol):
+    """How one weight matrix is held on tiles and learns."""
+
+    def init(self, key: jax.Array, w: jax.Array) -> Any:
+        """The state that holds ``w``, ``(in, out)``."""
+
+    def step(self, key: jax.Array, state: Any, signal: Signal, learning_rate, count, stage) -> Any:
+        """The state after one mini-batch.
+
+        Args:
+          key: a PRNG key for this matrix and step.
+          state: the state before.
+          signal: what the mini-batch says of this matrix.
+          learning_rate: weight change per unit of gradient.
+          count: number of steps made before this one, int32.
+          stage: stage of the warm start, int32, or None if there is none.
+        """
+
+    def effective(self, state: Any) -> jax.Array:
+        """The weight matrix the state stands for, ``(in, out)``."""
+
+
+class AnalogState(NamedTuple):
+    """State of an analog rule. The weights on the tiles are the truth; parameters follow them.
+
+    Attributes:
+      count: number of steps made, int32.
+      key: root PRNG key; never consumed. Draws are addressed by parameter, step and tile, so
+        that adding a layer changes no draw of another.
+      warm_start: state of the warm start; empty if there is none.
+      weights: what the rule keeps for each weight matrix, by the parameter's path.
+    """
+
+    count: jax.Array
+    key: jax.Array
+    warm_start: Any
+    weights: dict[str, Any]
+
+
+def analog_transformation(
+    learning_rate: optax.ScalarOrSchedule,
+    rule: MatrixRule,
+    *,
+    key: jax.Array | int,
+    warm_start: WarmStart | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Makes a gradient transformation of a rule for one matrix.
+
+    Its ``update`` takes ``value`` (the loss, for a warm start that needs it) and ``factors`` (a
+    tree with a :class:`Factors` at the path of each parameter) as optional extra arguments,
+    and ignores any other. It emits ``W(new tiles) - params``, so that the parameters follow the
+    tiles whatever happened to them in between.
+
+    Args:
+      learning_rate: weight change per unit of gradient, a number or a schedule.
+      rule: what to do with each matrix.
+      key: PRNG key or seed.
+      warm_start: how the stages of a warm start follow each other, or None.
+
+    Raises:
+      ValueError: if the learning rate is negative.
+    """
+    check_rate("learning_rate", learning_rate)
+
+    def init_fn(params):
+        root = as_key(key)
+        weights = {}
+        for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+            name = leaf_name(path)
+            w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
+            weights[name] = rule.init(_address(root, name, 0), w)
+        stages = () if warm_start is None else warm_start.init()
+        return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
+
+    def update_fn(updates, state, params=None, *, value=None, factors=None, **extra_args):
+        del extra_args
+        if params is None:
+            raise ValueError(
+                "An analog rule needs the parameters: call update(grads, state, params)."
+            )
+        stages, stage = state.warm_start, None
+        if warm_start is not None:
+            stages, stage = warm_start.advance(stages, state.count, value)
+        rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        count = optax.safe_increment(state.count)
+        pairs = None if factors is None else _by_name(factors)
+        leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
+        new, weights = [], {}
+        for (path, gradient), param in zip(leaves, jax.tree.leaves(params), strict=True):
+            name = leaf_name(path)
+            signal = _signal(name, gradient, pairs)
+            bad = check_finite(name, signal)
+            w_key = _address(state.key, name, count)
+            weights[name] = rule.step(w_key, state.weights[name], signal, rate, state.count, stage)
+            w = rule.effective(weights[name]).reshape(param.shape)
+            new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
+        return treedef.unflatten(new), AnalogState(count, state.key, stages, weights)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _address(root: jax.Array, name: str, step) -> jax.Array:
+    """The key of one parameter at one step; step 0 is the drawing of its devices."""
+    return jax.random.fold_in(jax.random.fold_in(root, np.uint32(zlib.crc32(name.encode()))), step)
+
+
+def _by_name(factors) -> dict[str, Factors]:
+    """The factors by the path of their parameter."""
+
+    def is_pair(node):
+        return isinstance(node, Factors) or (
+            isinstance(node, tuple) and len(node) == 2 and all(hasattr(a, "shape") for a in node)
+        )
+
+    leaves = jax.tree_util.tree_flatten_with_path(factors, is_leaf=is_pair)[0]
+    for path, leaf in leaves:
+        if not is_pair(leaf):
+            raise ValueError(
+                f"factors must hold a pair (x, d) at each parameter's path, found "
+                f"{type(leaf).__name__} at '{leaf_name(path)}'."
+            )
+    return {leaf_name(path): Factors(*leaf) for path, leaf in leaves}
+
+
+def _signal(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) -> Signal:
+    matrix = gradient.astype(jnp.float32).reshape(matrix_shape(name, gradient))
+    if pairs is None:
+        return Signal(matrix, None)
+    if name not in pairs:
+        raise ValueError(
+            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): make its layer one "
+            f"of analogjax.nn, or leave factors out to train on gradients alone."
+        )
+    x, d = pairs[name].flat()
+    if (x.shape[-1], d.shape[-1]) != matrix.shape or x.shape[0] != d.shape[0]:
+        raise ValueError(
+            f"The factors of '{name}' have shapes {x.shape} and {d.shape}; its matrix needs "
+            f"(batch, {matrix.shape[0]}) and (batch, {matrix.shape[1]})."
+        )
+    return Signal(matrix, Factors(x.astype(jnp.float32), d.astype(jnp.float32)))

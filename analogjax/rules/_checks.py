@@ -1,0 +1,94 @@
+"""Checks of what users hand to a rule: one clear sentence each."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analogjax.devices import PulsedDevice, check_device, is_concrete
+from analogjax.rules._signal import Signal
+
+
+def check_rate(name: str, rate) -> None:
+    """Raises a ValueError if a rate that can be seen is negative or not a number."""
+    if callable(rate) or not is_concrete(rate):
+        return
+    if not np.all(np.asarray(rate) >= 0) or not np.all(np.isfinite(rate)):
+        raise ValueError(f"{name} must be a finite number of at least 0, got {rate}.")
+
+
+def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
+    """Raises a ValueError if a value that can be seen is outside ``[low, high]``."""
+    if not is_concrete(value):
+        return
+    v = np.asarray(value)
+    if not np.all((v > low if open_low else v >= low) & (v <= high)):
+        bracket = "(" if open_low else "["
+        raise ValueError(f"{name} must lie in {bracket}{low}, {high}], got {value}.")
+
+
+def check_count(name: str, value, at_least: int = 1) -> int:
+    """The value as a Python int; raises if it is not a whole number of at least ``at_least``."""
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(
+            f"{name} must be a Python int known before tracing; with optax.inject_hyperparams, "
+            f"name it in static_args."
+        )
+    if isinstance(value, bool) or int(value) != value or value < at_least:
+        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
+    return int(value)
+
+
+def as_key(key) -> jax.Array:
+    """A typed PRNG key, from one or from a seed."""
+    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    if jnp.ndim(key) != 0:
+        raise ValueError(
+            f"key must be a seed or a key made by jax.random.key, got an array of shape "
+            f"{jnp.shape(key)}; wrap a raw key with jax.random.wrap_key_data."
+        )
+    return jax.random.key(key)
+
+
+def device_list(device, num_tiles: int) -> tuple[PulsedDevice, ...]:
+    """The device of each tile, from one device for all or one for each; checks their ranges."""
+    devices = tuple(device) if isinstance(device, Sequence) else (device,) * num_tiles
+    if len(devices) != num_tiles:
+        raise ValueError(f"Got {len(devices)} devices for {num_tiles} tiles: give one for each.")
+    for one in devices:
+        if not hasattr(one, "apply_pulse"):
+            raise TypeError(
+                f"device must be a device of analogjax.devices, got {type(one).__name__}."
+            )
+        check_device(one)
+    return devices
+
+
+def matrix_shape(name: str, leaf) -> tuple[int, int]:
+    """The shape ``(in, out)`` a parameter has on an array: all leading axes are inputs."""
+    shape = jnp.shape(leaf)
+    if len(shape) < 2:
+        raise ValueError(
+            f"Parameter '{name}' has shape {shape}: an analog rule needs a matrix. Give vectors "
+            f"to an ordinary optimizer, with optax.partition and analogjax.nn.labels."
+        )
+    return math.prod(shape[:-1]), shape[-1]
+
+
+def check_finite(name: str, signal: Signal) -> jax.Array:
+    """Zero, or NaN if the signal is not finite, to be added to the emitted update.
+
+    Pulse counts of a NaN are silently zero, so that a broken loss would look like a network that
+    merely stops learning. Outside ``jit`` the error is raised at once.
+    """
+    seen = (signal.gradient,) if signal.factors is None else signal.factors
+    finite = jnp.all(jnp.stack([jnp.isfinite(part).all() for part in seen]))
+    if not isinstance(finite, jax.core.Tracer) and not finite:
+        raise ValueError(
+            f"The gradient of '{name}' is not finite (it has NaN or infinite entries): lower the "
+            f"learning rate, or wrap the rule in optax.apply_if_finite to skip such steps."
+        )
+    return jnp.where(finite, 0.0, jnp.nan)

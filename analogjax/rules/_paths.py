@@ -1,0 +1,22 @@
+"""Names of the leaves of a parameter tree, the same in every framework."""
+
+import jax
+
+
+def leaf_name(path: tuple) -> str:
+    """The path of a leaf as text, ``Dense_0/kernel``.
+
+    Inside ``nnx.Optimizer`` the leaves come wrapped at ``init`` and bare at ``update``; the
+    wrapper's own last step is left off, so that both give one name.
+    """
+    parts = [_part(entry) for entry in path]
+    if parts and parts[-1] == "value" and isinstance(path[-1], jax.tree_util.GetAttrKey):
+        parts = parts[:-1]
+    return "/".join(parts)
+
+
+def _part(entry) -> str:
+    for attribute in ("key", "idx", "name"):
+        if hasattr(entry, attribute):
+            return str(getattr(entry, attribute))
+    return str(entry)

@@ -1,0 +1,137 @@
+"""When a staged warm start moves on to the next tile."""
+
+import dataclasses
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.rules._checks import check_count
+
+
+class WarmStart(Protocol):
+    """Decides the stage of a warm start: 0, 1, ... until the rule has no further one."""
+
+    def init(self) -> Any:
+        """The state before the first step."""
+
+    def advance(self, state: Any, count: jax.Array, value: jax.Array | None) -> tuple[Any, Any]:
+        """The next state, and the stage of this step (int32).
+
+        Args:
+          state: the state before.
+          count: number of steps made before this one.
+          value: the loss of this step, or None.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """A new stage every ``steps`` steps.
+
+    Attributes:
+      steps: length of a stage in steps (mini-batches), at least 1.
+
+    Example:
+      >>> from analogjax import Stages
+      >>> stages = Stages(100)
+      >>> int(stages.advance(stages.init(), 250, None)[1])
+      2
+    """
+
+    steps: int
+
+    def init(self) -> tuple[()]:
+        """Nothing needs to be kept: the stage follows from the step."""
+        check_count("Stages.steps", self.steps)
+        return ()
+
+    def advance(self, state, count, value):
+        """The stage of step ``count``; the loss plays no part."""
+        del value
+        return state, count // self.steps
+
+
+class PlateauState(NamedTuple):
+    """What :class:`Plateau` remembers.
+
+    Attributes:
+      stage: number of plateaus seen, int32.
+      total: sum of the losses of the current window.
+      count: number of losses in that sum, int32.
+      means: mean losses of the last windows, oldest first, ``(6,)``; NaN where there is none yet.
+    """
+
+    stage: jax.Array
+    total: jax.Array
+    count: jax.Array
+    means: jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plateau:
+    r"""A new stage whenever the loss, given as ``value=``, stops falling.
+
+    Losses are averaged over windows of ``window`` steps (an epoch, say). The first ``eager``
+    stages end as soon as one window is worse than the one before,
+    :math:`L_t - L_{t-1} > threshold`; later ones when at least 2 of the last 5 differences are
+    rises, which needs 6 windows. A new stage starts with an empty memory.
+
+    Attributes:
+      window: number of steps averaged before a decision.
+      eager: number of stages that end at the first rise.
+      threshold: how much of a rise counts.
+
+    Reference: Li et al., arXiv:2510.02516, Algorithm 1 and appendix; the paper tests every step
+    with threshold 0, its code every epoch with 1e-4.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax import Plateau
+      >>> plateau = Plateau()
+      >>> state = plateau.init()
+      >>> for loss in (1.0, 0.5, 0.6, 0.4):
+      ...     state, stage = plateau.advance(state, 0, jnp.float32(loss))
+      ...     print(int(stage))
+      0
+      0
+      1
+      1
+    """
+
+    window: int = 1
+    eager: int = 4
+    threshold: float = 0.0
+
+    def init(self) -> PlateauState:
+        """No plateau seen and nothing remembered."""
+        check_count("Plateau.window", self.window)
+        zero = jnp.zeros((), jnp.int32)
+        return PlateauState(zero, jnp.zeros(()), zero, jnp.full((6,), jnp.nan))
+
+    def advance(self, state: PlateauState, count, value):
+        """Takes the loss of this step in and says which stage the step belongs to.
+
+        Raises:
+          ValueError: if there is no loss to look at.
+        """
+        del count
+        if value is None:
+            raise ValueError(
+                "warm_start=Plateau needs the loss: call update(..., value=loss), or use "
+                "warm_start=Stages(steps), which needs none."
+            )
+        total, seen = state.total + jnp.asarray(value, jnp.float32), state.count + 1
+        full = seen >= self.window
+        means = jnp.where(full, jnp.roll(state.means, -1).at[-1].set(total / seen), state.means)
+        rises = (jnp.diff(means) > self.threshold).astype(jnp.int32)
+        eager = rises[-1] > 0
+        patient = jnp.isfinite(means[0]) & (rises.sum() >= 2)
+        trigger = full & jnp.where(state.stage < self.eager, eager, patient)
+        new = PlateauState(
+            stage=state.stage + trigger,
+            total=jnp.where(full, 0.0, total),
+            count=jnp.where(full, 0, seen),
+            means=jnp.where(trigger, jnp.nan, means),
+        )
+        return new, new.stage

@@ -1,0 +1,29 @@
+"""A running total that stays exact for billions of pulses."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class Counter(NamedTuple):
+    """A float32 sum with the part that rounding has left out (Kahan's summation).
+
+    Attributes:
+      total: the sum.
+      missing: what ``total`` lacks.
+    """
+
+    total: jax.Array
+    missing: jax.Array
+
+    @classmethod
+    def zeros(cls, shape: tuple[int, ...]) -> "Counter":
+        """A counter of the given shape at zero."""
+        return cls(jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.float32))
+
+    def add(self, amount: jax.Array) -> "Counter":
+        """The counter after ``amount`` more."""
+        amount = amount + self.missing
+        total = self.total + amount
+        return Counter(total, amount - (total - self.total))
