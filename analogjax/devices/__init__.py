@@ -12,7 +12,6 @@ and every rule.
 from analogjax.devices._cells import Cells as Cells
 from analogjax.devices._cells import is_concrete as is_concrete
 from analogjax.devices._cells import is_zero as is_zero
-from analogjax.devices._cells import take_rows as take_rows
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._pulsed import PulsedDevice as PulsedDevice

@@ -36,16 +36,3 @@ def is_concrete(value) -> bool:
 def is_zero(value) -> bool:
     """Whether ``value`` is known, before anything runs, to be zero everywhere."""
     return is_concrete(value) and not np.any(np.asarray(value))
-
-
-def take_rows(cells, rows):
-    """The constants of the crosspoints in the given rows (input lines) of the array.
-
-    Args:
-      cells: pytree whose leaves have shape ``(in, out)`` or are scalars.
-      rows: int array ``(r,)``.
-
-    Returns:
-      The same pytree, its leaves of shape ``(r, out)`` or still scalars.
-    """
-    return jax.tree.map(lambda leaf: leaf[rows] if jnp.ndim(leaf) == 2 else leaf, cells)

@@ -161,7 +161,7 @@ class PulsedDevice(abc.ABC):
     def apply_pulse(
         self, key: jax.Array | None, cells: Cells, w: jax.Array, direction: jax.Array
     ) -> jax.Array:
-        r"""The weights after one pulse: :math:`w \pm step(w) (1 + dw_{min,std}\xi)`, clipped.
+        """The weights after one pulse: :meth:`pulse` with noise drawn from a key.
 
         Args:
           key: a PRNG key; may be None if ``dw_min_std`` is 0.
@@ -172,11 +172,27 @@ class PulsedDevice(abc.ABC):
         Returns:
           The weights after it, in ``[w_min, w_max]`` of each cell.
         """
+        if is_zero(self.dw_min_std):
+            return self.pulse(cells, w, direction, jnp.zeros(()))
+        shape = jnp.broadcast_shapes(jnp.shape(w), jnp.shape(direction))
+        return self.pulse(cells, w, direction, jax.random.normal(key, shape))
+
+    def pulse(self, cells: Cells, w: jax.Array, direction: jax.Array, xi: jax.Array) -> jax.Array:
+        r"""The weights after one pulse: :math:`w \pm step(w) (1 + dw_{min,std}\xi)`, clipped.
+
+        Args:
+          cells: constants drawn by :meth:`sample`.
+          w: weights before the pulse.
+          direction: +1 (up), -1 (down) or 0 (no pulse), of any shape that broadcasts with ``w``.
+          xi: standard normal numbers, one for each crosspoint; unused if ``dw_min_std`` is 0.
+
+        Returns:
+          The weights after it, in ``[w_min, w_max]`` of each cell.
+        """
         up, down = self.steps(cells, w)
         size = jnp.where(direction > 0, up, down)
         if not is_zero(self.dw_min_std):
-            noise = jax.random.normal(key, jnp.broadcast_shapes(size.shape, jnp.shape(direction)))
-            size = size + self.noise_scale(cells, size, direction) * self.dw_min_std * noise
+            size = size + self.noise_scale(cells, size, direction) * self.dw_min_std * xi
         moved = self.program(cells, jnp.where(direction > 0, w + size, w - size))
         return jnp.where(direction == 0, w, moved)
 

@@ -3,13 +3,15 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.devices import Cells, PulsedDevice
 from analogjax.pulses._apply_counts import apply_counts
 from analogjax.pulses._increment import send_increment
 from analogjax.pulses._lines import line_probabilities, pulse_statistics
-from analogjax.pulses._sampling import draw_counts, uniform_words
+from analogjax.pulses._sampling import draw_counts
 from analogjax.pulses._sent import Sent
+from analogjax.pulses._words import draw_words, stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,10 @@ class BatchedPulses:
     They are then sent one after another in random order, each step taken from the weight that the
     one before has left.
 
-    Kept exactly: the mean of both counts, and for a mini-batch of one their law; that up and down pulses of different samples do not cancel, each paying the asymmetry;
-    the dependence of each step on the state; noise of each pulse.
+    Kept exactly: the mean of both counts, and for a mini-batch of one their law; that up and
+    down pulses of different samples do not cancel, each paying the asymmetry; the dependence of
+    each step on the state; the noise of each pulse.
+
     Left out: the order of the samples within the mini-batch, and the correlation of counts along
     a row and along a column, which share bit trains. The variance of a count of several samples
     lies between the exact one, :math:`\mu - \sum_b BL_b P_b^2`, and :math:`\mu`; the two meet
@@ -66,11 +70,19 @@ class BatchedPulses:
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
         up, down = pulse_statistics(lines)
-        key_counts, key_noise = jax.random.split(key)
-        v = uniform_words(key_counts, w.shape)
-        n_up, v = draw_counts(v, up.mean, up.prob)
-        n_down, v = draw_counts(v, down.mean, down.prob)
-        return Sent(apply_counts(key_noise, device, cells, w, n_up, n_down, v), n_up, n_down)
+        words = draw_words(key, w.shape)
+        if x.shape[0] == 1:
+            # One vector pair pulses each crosspoint in one direction only: one draw does.
+            n = draw_counts(words, up.mean + down.mean, jnp.maximum(up.prob, down.prob))
+            is_up = up.mean > down.mean
+            n_up, n_down = jnp.where(is_up, n, 0), jnp.where(is_up, 0, n)
+        else:
+            n_up, n_down = draw_counts(
+                jnp.stack([words, stream(words, 1)]),
+                jnp.stack([up.mean, down.mean]),
+                jnp.stack([up.prob, down.prob]),
+            )
+        return Sent(apply_counts(words, device, cells, w, n_up, n_down), n_up, n_down)
 
     def apply(
         self,

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 
 from analogjax.devices import Cells, PulsedDevice
 from analogjax.pulses._apply_counts import apply_counts
-from analogjax.pulses._sampling import uniform_words
 from analogjax.pulses._sent import Sent
+from analogjax.pulses._words import draw_words, uniform
 
 
 def send_increment(
@@ -28,11 +28,10 @@ def send_increment(
     Returns:
       The new weights and the pulses sent.
     """
-    key_counts, key_noise = jax.random.split(key)
+    words = draw_words(key, w.shape)
     wanted = jnp.abs(increment) / device.granularity
     whole = jnp.floor(wanted)
-    v = uniform_words(key_counts, w.shape)
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.
-    count = jnp.minimum(whole + (v < wanted - whole), 1e6).astype(jnp.int32)
+    count = jnp.minimum(whole + (uniform(words) <= wanted - whole), 1e6).astype(jnp.int32)
     up, down = jnp.where(increment > 0, count, 0), jnp.where(increment < 0, count, 0)
-    return Sent(apply_counts(key_noise, device, cells, w, up, down, v), up, down)
+    return Sent(apply_counts(words, device, cells, w, up, down), up, down)

@@ -81,11 +81,12 @@ def analog_transformation(
 
     def init_fn(params):
         root = as_key(key)
+        devices_key = jax.random.fold_in(root, 0)
         weights = {}
         for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
             name = leaf_name(path)
             w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
-            weights[name] = rule.init(_address(root, name, 0), w)
+            weights[name] = rule.init(jax.random.fold_in(devices_key, _address(name)), w)
         stages = () if warm_start is None else warm_start.init()
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
@@ -100,6 +101,7 @@ def analog_transformation(
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
         count = optax.safe_increment(state.count)
+        step_key = jax.random.fold_in(state.key, count)
         pairs = None if factors is None else _by_name(factors)
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
         new, weights = [], {}
@@ -107,8 +109,10 @@ def analog_transformation(
             name = leaf_name(path)
             signal = _signal(name, gradient, pairs)
             bad = check_finite(name, signal)
-            w_key = _address(state.key, name, count)
-            weights[name] = rule.step(w_key, state.weights[name], signal, rate, state.count, stage)
+            leaf_key = jax.random.fold_in(step_key, _address(name))
+            weights[name] = rule.step(
+                leaf_key, state.weights[name], signal, rate, state.count, stage
+            )
             w = rule.effective(weights[name]).reshape(param.shape)
             new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
         return treedef.unflatten(new), AnalogState(count, state.key, stages, weights)
@@ -116,9 +120,9 @@ def analog_transformation(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _address(root: jax.Array, name: str, step) -> jax.Array:
-    """The key of one parameter at one step; step 0 is the drawing of its devices."""
-    return jax.random.fold_in(jax.random.fold_in(root, np.uint32(zlib.crc32(name.encode()))), step)
+def _address(name: str) -> np.uint32:
+    """A number for each parameter, the same whatever other parameters there are."""
+    return np.uint32(zlib.crc32(name.encode()))
 
 
 def _by_name(factors) -> dict[str, Factors]:

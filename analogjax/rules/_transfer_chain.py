@@ -13,9 +13,9 @@ from analogjax.tiles import (
     TileStack,
     effective_weight,
     program_stack,
-    read_rows,
     replace_rows,
     replace_tile,
+    take_rows,
 )
 
 
@@ -66,7 +66,7 @@ class TransferChain:
         )
         stack = replace_tile(stack, last, sent)
         for n in reversed(range(last)):
-            stack = self._transfer(jax.random.fold_in(key, n), stack, n, count + 1, stage)
+            stack = self._transfer(key, stack, n, count + 1, stage)
         return stack
 
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> TileStack:
@@ -84,23 +84,28 @@ class TransferChain:
             rate = jnp.where(warm, self.rates[-1], rate)
         in_size = stack.tiles[n].w.shape[0]
         reads = min(self.reads, in_size)
-        rows = ((step // period - 1) * reads + jnp.arange(reads)) % in_size
+        first = (step // period - 1) * reads % in_size
 
         def write(stack):
-            source = stack.tiles[n + 1].w[rows]
+            source = take_rows(stack.tiles[n + 1].w, first, reads)
             if stage is not None and n + 1 < last:
-                source = jnp.where(warm, stack.tiles[last].w[rows], source)
+                gathered = take_rows(stack.tiles[last].w, first, reads)
+                source = jnp.where(warm, gathered, source)
             increment = jnp.where(active, rate * source, 0.0)
             return _write_rows(
-                key, self.transfer_pulses, self.devices[n], read_rows(stack, n, rows), increment
+                jax.random.fold_in(key, n),
+                self.transfer_pulses,
+                self.devices[n],
+                take_rows(stack.tiles[n], first, reads),
+                increment,
             )
 
         def skip(stack):
             none = jnp.zeros((reads, stack.tiles[n].w.shape[1]))
-            return Sent(stack.tiles[n].w[rows], none, none)
+            return Sent(take_rows(stack.tiles[n].w, first, reads), none, none)
 
         sent = jax.lax.cond(due, write, skip, stack)
-        return replace_rows(stack, n, rows, sent, self.scales)
+        return replace_rows(stack, n, first, sent, self.scales)
 
 
 def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Array) -> Sent:

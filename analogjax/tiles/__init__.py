@@ -1,11 +1,12 @@
 """Arrays of crosspoints: one tile, and stacks of tiles that together hold one weight matrix."""
 
 from analogjax.tiles._counter import Counter as Counter
+from analogjax.tiles._rows import put_rows as put_rows
+from analogjax.tiles._rows import take_rows as take_rows
 from analogjax.tiles._stack import Tile as Tile
 from analogjax.tiles._stack import TileStack as TileStack
 from analogjax.tiles._stack import effective_weight as effective_weight
 from analogjax.tiles._stack import program_stack as program_stack
-from analogjax.tiles._stack import read_rows as read_rows
 from analogjax.tiles._stack import replace_rows as replace_rows
 from analogjax.tiles._stack import replace_tile as replace_tile
 
@@ -15,7 +16,8 @@ __all__ = [
     "TileStack",
     "effective_weight",
     "program_stack",
-    "read_rows",
+    "put_rows",
     "replace_rows",
     "replace_tile",
+    "take_rows",
 ]

@@ -1,14 +1,17 @@
 """Several arrays that together hold one weight matrix."""
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice, take_rows
+from analogjax.devices import Cells, PulsedDevice
 from analogjax.pulses import Sent
 from analogjax.tiles._counter import Counter
+from analogjax.tiles._rows import put_rows, take_rows
 
 
 class Tile(NamedTuple):
@@ -60,7 +63,7 @@ def program_stack(
         cells = device.sample(jax.random.fold_in(key, n), w.shape)
         wanted = w if n == 0 else jnp.zeros_like(w)
         tiles.append(Tile(jnp.broadcast_to(device.program(cells, wanted), w.shape), cells))
-    coarse = _sum_rows(tiles[:-1], scales) if len(devices) > 2 else None
+    coarse = _scaled_sum([tile.w for tile in tiles[:-1]], scales) if len(devices) > 2 else None
     return TileStack(tuple(tiles), coarse, Counter.zeros((len(devices), 2)))
 
 
@@ -79,40 +82,34 @@ def replace_tile(stack: TileStack, n: int, sent: Sent) -> TileStack:
     return stack._replace(tiles=tiles, pulses=_count(stack.pulses, n, sent))
 
 
-def read_rows(stack: TileStack, n: int, rows: jax.Array) -> Tile:
-    """The given input lines of tile ``n``: weights ``(r, out)`` with their cells."""
-    tile = stack.tiles[n]
-    return Tile(tile.w[rows], take_rows(tile.cells, rows))
-
-
 def replace_rows(
-    stack: TileStack, n: int, rows: jax.Array, sent: Sent, scales: jax.Array
+    stack: TileStack, n: int, first: jax.Array, sent: Sent, scales: jax.Array
 ) -> TileStack:
-    """The stack after an update of the given input lines of its tile ``n``, not the last.
+    """The stack after an update of some rows (input lines) of its tile ``n``, not the last.
 
     Args:
       stack: the stack before.
       n: number of the tile.
-      rows: the input lines, int ``(r,)``.
-      sent: their new weights and the pulses they received, all ``(r, out)``.
+      first: number of the first of the rows, int32; they go on in cyclic order.
+      sent: their new weights and the pulses they received, all ``(rows, out)``.
       scales: significance of each tile.
 
     Returns:
       The stack after it.
     """
     tile = stack.tiles[n]
-    tile = tile._replace(w=tile.w.at[rows].set(sent.w, unique_indices=True))
+    tile = tile._replace(w=put_rows(tile.w, first, sent.w))
     tiles = (*stack.tiles[:n], tile, *stack.tiles[n + 1 :])
     coarse = stack.coarse
     if coarse is not None:
         # Summed anew rather than added to, so that rounding never builds up.
-        new = _sum_rows([t._replace(w=t.w[rows]) for t in tiles[:-1]], scales)
-        coarse = coarse.at[rows].set(new, unique_indices=True)
+        parts = [take_rows(tile.w, first, sent.w.shape[0]) for tile in tiles[:-1]]
+        coarse = put_rows(coarse, first, _scaled_sum(parts, scales))
     return TileStack(tiles, coarse, _count(stack.pulses, n, sent))
 
 
-def _sum_rows(tiles: Sequence[Tile], scales: jax.Array) -> jax.Array:
-    return sum(scales[n] * tile.w for n, tile in enumerate(tiles))  # type: ignore[return-value]
+def _scaled_sum(parts: Sequence[jax.Array], scales: jax.Array) -> jax.Array:
+    return functools.reduce(operator.add, (scales[n] * part for n, part in enumerate(parts)))
 
 
 def _count(pulses: Counter, n: int, sent: Sent) -> Counter:

@@ -1,0 +1,23 @@
+"""Data, models, the training loop, and the command line: the only part that does I/O."""
+
+from analogjax.experiments._data import DATASETS as DATASETS
+from analogjax.experiments._data import ImageSet as ImageSet
+from analogjax.experiments._data import load as load
+from analogjax.experiments._models import DigitsNet as DigitsNet
+from analogjax.experiments._models import LeNet5 as LeNet5
+from analogjax.experiments._training import EpochMetrics as EpochMetrics
+from analogjax.experiments._training import RunState as RunState
+from analogjax.experiments._training import Training as Training
+from analogjax.experiments._training import make_training as make_training
+
+__all__ = [
+    "DATASETS",
+    "DigitsNet",
+    "EpochMetrics",
+    "ImageSet",
+    "LeNet5",
+    "RunState",
+    "Training",
+    "load",
+    "make_training",
+]

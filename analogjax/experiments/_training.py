@@ -1,0 +1,155 @@
+"""The one training loop of all rules: an epoch is one scan, a whole run can be vmapped."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from analogjax.experiments._data import ImageSet
+from analogjax.nn import linen as ann
+from analogjax.rules import AnalogState
+
+
+class RunState(NamedTuple):
+    """Everything a training is at the end of an epoch.
+
+    Attributes:
+      params: parameters of the model.
+      opt_state: state of the optimizer, the tiles included.
+      key: root key of the order of the samples; never consumed.
+      epoch: number of epochs made, int32.
+    """
+
+    params: Any
+    opt_state: Any
+    key: jax.Array
+    epoch: jax.Array
+
+
+class EpochMetrics(NamedTuple):
+    """What one epoch reports.
+
+    Attributes:
+      train_loss: mean cross-entropy of the mini-batches, before each update.
+      test_accuracy: share of the test images classified correctly after the epoch.
+      pulses: pulses sent to all tiles since the start.
+    """
+
+    train_loss: jax.Array
+    test_accuracy: jax.Array
+    pulses: jax.Array
+
+
+class Training(NamedTuple):
+    """A training as two pure functions.
+
+    Attributes:
+      init: from a key to the state before the first epoch.
+      epoch: from a state to the state and the metrics after one more epoch.
+      steps_per_epoch: number of mini-batches in an epoch.
+    """
+
+    init: Callable[[jax.Array], RunState]
+    epoch: Callable[[RunState], tuple[RunState, EpochMetrics]]
+    steps_per_epoch: int
+
+
+def make_training(
+    model: nn.Module,
+    make_optimizer: Callable[[jax.Array], optax.GradientTransformationExtraArgs],
+    data: ImageSet,
+    *,
+    batch_size: int,
+    factors: bool = True,
+) -> Training:
+    """Builds a training of ``model`` on ``data``.
+
+    Each epoch visits the training images in a new random order, drawn from the key and the number
+    of the epoch, and leaves out the last images that fill no mini-batch. Both functions are pure:
+    wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once.
+
+    Args:
+      model: a linen model of layers of :mod:`analogjax.nn.linen`.
+      make_optimizer: from a key to the optimizer, so that each seed has devices of its own.
+      data: the images.
+      batch_size: images in a mini-batch.
+      factors: give the rule the factors (x, delta) of each layer, and so every sample's pulses.
+
+    Returns:
+      The training.
+
+    Raises:
+      ValueError: if the batch size is below 1 or above the number of training images.
+    """
+    samples = len(data.train_labels)
+    if not 1 <= batch_size <= samples:
+        raise ValueError(
+            f"batch_size must lie between 1 and the number of training images, {samples}; got "
+            f"{batch_size}."
+        )
+    steps = samples // batch_size
+    train_x, train_y, test_x, test_y = map(jnp.asarray, data)
+
+    def init(key: jax.Array) -> RunState:
+        key_params, key_order, key_rule = jax.random.split(key, 3)
+        params = model.init(key_params, train_x[:1])["params"]
+        opt_state = make_optimizer(key_rule).init(params)
+        return RunState(params, opt_state, key_order, jnp.zeros((), jnp.int32))
+
+    # Draws are addressed through the key in the state, so the update needs no key of its own.
+    update = make_optimizer(jax.random.key(0)).update
+
+    def loss_fn(params, taps, x, y):
+        logits = model.apply({"params": params, "taps": taps}, x)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    def step(carry, batch):
+        params, opt_state = carry
+        x, y = train_x[batch], train_y[batch]
+        taps = ann.taps(model, {"params": params}, x)
+        loss, (grads, pairs) = jax.value_and_grad(loss_fn, argnums=(0, 1))(params, taps, x, y)
+        extra = {"factors": pairs} if factors else {}
+        updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
+        return (optax.apply_updates(params, updates), opt_state), loss
+
+    def epoch(state: RunState) -> tuple[RunState, EpochMetrics]:
+        order = jax.random.permutation(jax.random.fold_in(state.key, state.epoch), samples)
+        batches = order[: steps * batch_size].reshape(steps, batch_size)
+        carry, losses = jax.lax.scan(step, (state.params, state.opt_state), batches)
+        new = RunState(*carry, state.key, state.epoch + 1)
+        hits = _hits(model, new.params, test_x, test_y)
+        return new, EpochMetrics(losses.mean(), hits / len(test_y), pulses_sent(new.opt_state))
+
+    return Training(init, epoch, steps)
+
+
+def pulses_sent(opt_state) -> jax.Array:
+    """Pulses sent to all tiles of all parameters since the start, up and down together."""
+    found = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AnalogState))
+    counters = [
+        optax.tree.get_all_with_path(state, "pulses")
+        for state in found
+        if isinstance(state, AnalogState)
+    ]
+    totals = [counter.total.sum() for counts in counters for _, counter in counts]
+    return jnp.asarray(sum(totals), jnp.float32)
+
+
+def _hits(model, params, images, labels, chunk: int = 500) -> jax.Array:
+    """Number of images classified correctly, in chunks that bound the memory of the patches."""
+
+    def count(x, y):
+        return (model.apply({"params": params}, x).argmax(-1) == y).sum()
+
+    whole = len(labels) // chunk * chunk
+    hits = count(images[whole:], labels[whole:]) if whole < len(labels) else 0
+    if whole:
+        parts = (
+            images[:whole].reshape(-1, chunk, *images.shape[1:]),
+            labels[:whole].reshape(-1, chunk),
+        )
+        hits += jax.lax.map(lambda part: count(*part), parts).sum()
+    return hits

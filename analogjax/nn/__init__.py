@@ -1,0 +1,12 @@
+"""Flax layers whose products go through a crossbar, and which expose the factors (x, delta).
+
+A summed gradient does not say what pulses an array receives; its factors do. The layers of
+:mod:`analogjax.nn.linen` and :mod:`analogjax.nn.nnx` hand them to the rules' ``factors=``.
+"""
+
+from analogjax.nn._labels import labels as labels
+from analogjax.nn._patches import extract_patches as extract_patches
+from analogjax.nn._product import tapped_product as tapped_product
+from analogjax.pulses import Factors as Factors
+
+__all__ = ["Factors", "extract_patches", "labels", "tapped_product"]

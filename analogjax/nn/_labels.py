@@ -1,0 +1,35 @@
+"""Telling weights that live on arrays from parameters that stay digital."""
+
+import re
+
+import jax
+
+from analogjax.rules import leaf_name
+
+
+def labels(params, analog: str = r"(^|/)kernel$"):
+    """Labels each parameter "analog" or "digital", for ``optax.partition``.
+
+    A parameter is analog if its path matches and it has at least two axes; biases, norms and
+    scales stay digital. The labels depend on paths and shapes alone.
+
+    Args:
+      params: a parameter tree, of linen or of nnx.
+      analog: regular expression searched in paths such as ``Dense_0/kernel``.
+
+    Returns:
+      A tree like ``params`` of the two words.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.nn import labels
+      >>> labels({"Dense_0": {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}})
+      {'Dense_0': {'bias': 'digital', 'kernel': 'analog'}}
+    """
+    pattern = re.compile(analog)
+
+    def label(path, leaf):
+        on_array = pattern.search(leaf_name(path)) and len(leaf.shape) >= 2
+        return "analog" if on_array else "digital"
+
+    return jax.tree_util.tree_map_with_path(label, params)

@@ -1,0 +1,199 @@
+"""Linen layers whose products are those of a crossbar and which give away their factors.
+
+The layers take flax's own arguments. :func:`taps` makes the zeros by which a loss is
+differentiated to gather the factors (x, d) of every layer in one backward pass.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from flax.linen import initializers
+from flax.linen.dtypes import promote_dtype
+from flax.training import train_state
+
+from analogjax.nn._patches import each, extract_patches
+from analogjax.nn._product import empty_tap, product
+
+_COLLECTION = "taps"
+
+
+class Dense(nn.Module):
+    """A dense layer on a crossbar: ``y = x @ kernel + bias``, the bias digital.
+
+    Attributes:
+      features: number of outputs.
+      use_bias: whether to add a bias.
+      dtype: type of the computation; inferred from inputs and parameters by default.
+      param_dtype: type of the parameters.
+      kernel_init: initializer of the kernel, ``(in, features)``.
+      bias_init: initializer of the bias, ``(features,)``.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.nn import linen as ann
+      >>> layer = ann.Dense(3)
+      >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 2)))
+      >>> layer.apply(variables, jnp.ones((4, 2))).shape
+      (4, 3)
+    """
+
+    features: int
+    use_bias: bool = True
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    kernel_init: Any = initializers.lecun_normal()
+    bias_init: Any = initializers.zeros_init()
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Applies the layer to ``(..., in)``."""
+        shape = (inputs.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        bias = _bias(self)
+        inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+        y = product(inputs, kernel, _tap(self, inputs, self.features))
+        return y if bias is None else y + bias
+
+
+class Conv(nn.Module):
+    """A convolution on a crossbar: each patch of the input times the kernel as a matrix.
+
+    Every output position is a pulse vector of its own when the kernel is updated.
+
+    Attributes:
+      features: number of output channels.
+      kernel_size: size of the kernel along each spatial axis.
+      strides: step between two positions, one number for all axes or one for each.
+      padding: "SAME", "VALID" or the pair of paddings of each axis.
+      kernel_dilation: distance of two kernel entries, one number for all axes or one for each.
+      use_bias: whether to add a bias.
+      dtype: type of the computation; inferred from inputs and parameters by default.
+      param_dtype: type of the parameters.
+      kernel_init: initializer of the kernel, ``(*kernel_size, channels, features)``.
+      bias_init: initializer of the bias, ``(features,)``.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.nn import linen as ann
+      >>> layer = ann.Conv(5, (3, 3), padding="VALID")
+      >>> variables = layer.init(jax.random.key(0), jnp.ones((1, 8, 8, 2)))
+      >>> layer.apply(variables, jnp.ones((4, 8, 8, 2))).shape
+      (4, 6, 6, 5)
+    """
+
+    features: int
+    kernel_size: int | Sequence[int]
+    strides: int | Sequence[int] = 1
+    padding: str | Sequence[tuple[int, int]] = "SAME"
+    kernel_dilation: int | Sequence[int] = 1
+    use_bias: bool = True
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    kernel_init: Any = initializers.lecun_normal()
+    bias_init: Any = initializers.zeros_init()
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """Applies the layer to ``(batch, *spatial, channels)``."""
+        size = (self.kernel_size,) if isinstance(self.kernel_size, int) else self.kernel_size
+        shape = (*size, inputs.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        bias = _bias(self)
+        inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+        patches = extract_patches(
+            inputs,
+            size,
+            each(self.strides, size),
+            self.padding,
+            each(self.kernel_dilation, size),
+        )
+        matrix = kernel.reshape(-1, self.features)
+        y = product(patches, matrix, _tap(self, patches, self.features))
+        return y if bias is None else y + bias
+
+
+def taps(model: nn.Module, variables, *args, **kwargs):
+    """Zeros by which to differentiate a loss for the factors of every analog layer.
+
+    Only shapes are computed, while tracing; nothing runs. Pass the result to ``apply`` as the
+    collection "taps" and differentiate by it: the gradient holds a pair (x, d) at each kernel's
+    path, as the rules want for ``factors=``.
+
+    Args:
+      model: a linen model.
+      variables: its variables, ``{"params": ...}`` and whatever else it has.
+      *args: the model's inputs, of the shapes of the mini-batch.
+      **kwargs: further arguments of ``apply``.
+
+    Returns:
+      The collection.
+
+    Raises:
+      ValueError: if a layer is called twice, since each call would need a tap of its own.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.nn import linen as ann
+      >>> model, x = ann.Dense(3), jnp.ones((4, 2))
+      >>> variables = model.init(jax.random.key(0), x)
+      >>> def loss(taps):
+      ...     return model.apply({**variables, "taps": taps}, x).sum()
+      >>> factors = jax.grad(loss)(ann.taps(model, variables, x))
+      >>> factors["kernel"].x.shape, factors["kernel"].d.shape
+      ((4, 2), (4, 3))
+    """
+
+    def collect(variables, args, kwargs):
+        return model.apply(variables, *args, mutable=[_COLLECTION], **kwargs)[1]
+
+    shapes = jax.eval_shape(collect, variables, args, kwargs).get(_COLLECTION, {})
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+class TrainState(train_state.TrainState):
+    """Flax's training state, whose ``apply_gradients`` hands extra arguments to the optimizer.
+
+    Flax's own treats them as fields to replace, so that ``value=`` and ``factors=`` cannot reach
+    a rule through it.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import analogjax
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.nn import linen as ann
+      >>> rule = analogjax.analog_sgd(0.1, SoftBounds.with_states(10), key=0)
+      >>> params = {"kernel": jnp.zeros((2, 3))}
+      >>> state = ann.TrainState.create(apply_fn=None, params=params, tx=rule)
+      >>> state = state.apply_gradients(grads=params, value=jnp.float32(1.0))
+      >>> int(state.step)
+      1
+    """
+
+    def apply_gradients(self, *, grads, **extra_args):
+        """The state after one step; ``extra_args`` go to the optimizer's ``update``."""
+        updates, opt_state = self.tx.update(grads, self.opt_state, self.params, **extra_args)
+        params = optax.apply_updates(self.params, updates)
+        return self.replace(step=self.step + 1, params=params, opt_state=opt_state)
+
+
+def _bias(layer):
+    if not layer.use_bias:
+        return None
+    return layer.param("bias", layer.bias_init, (layer.features,), layer.param_dtype)
+
+
+def _tap(layer: nn.Module, x: jax.Array, features: int):
+    """The layer's tap if the collection is given or being made, else None."""
+    making = layer.is_mutable_collection(_COLLECTION) and not layer.is_initializing()
+    if making and layer.has_variable(_COLLECTION, "kernel"):
+        raise ValueError(
+            f"Layer '{'/'.join(layer.path)}' is called twice in one pass: its two calls would "
+            f"share one tap. Train such a layer on gradients alone, without taps."
+        )
+    if making or layer.has_variable(_COLLECTION, "kernel"):
+        return layer.variable(_COLLECTION, "kernel", lambda: empty_tap(x, features, x.dtype)).value
+    return None

@@ -1,0 +1,48 @@
+"""Random numbers from one 32-bit word per crosspoint.
+
+Threefry bits are the largest cost of a simulated update. One word per crosspoint and step is drawn
+with it, addressed by the key; the several numbers a crosspoint needs in a step (its counts, then
+order and noise of its pulses) are hashes of that word.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def draw_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """One uniform 32-bit word for each crosspoint, uint32."""
+    return jax.random.bits(key, shape, jnp.uint32)
+
+
+def stream(words: jax.Array, number) -> jax.Array:
+    """The words of stream ``number`` (0, 1, ...), which look independent of every other stream.
+
+    A full-avalanche integer hash (each input bit flips each output bit with probability 1/2 to
+    within 0.1 %), applied to the word plus a multiple of the golden ratio.
+
+    Args:
+      words: from :func:`draw_words`.
+      number: int32 number of the stream.
+
+    Returns:
+      uint32 words of the same shape.
+    """
+    x = words + (jnp.uint32(number) + jnp.uint32(1)) * jnp.uint32(0x9E3779B9)
+    for shift, factor in ((17, 0xED5AD4BB), (11, 0xAC4C1B51), (15, 0x31848BAB)):
+        x = (x ^ (x >> shift)) * jnp.uint32(factor)
+    return x ^ (x >> 14)
+
+
+def uniform(words: jax.Array) -> jax.Array:
+    """Uniform numbers in (0, 1], as fine as 2**-32 near zero.
+
+    ``jax.random.uniform`` has a spacing of 2**-23 everywhere, too coarse for the small pulse
+    probabilities that most crosspoints have in most steps.
+    """
+    return (words.astype(jnp.float32) + 0.5) * jnp.float32(2.0**-32)
+
+
+def normal(words: jax.Array) -> jax.Array:
+    """Standard normal numbers, by inversion; they end at 5.4 standard deviations."""
+    centred = 2.0 * uniform(words) - 1.0
+    return jnp.sqrt(2.0) * jax.lax.erf_inv(jnp.clip(centred, -1.0 + 1e-7, 1.0 - 1e-7))
