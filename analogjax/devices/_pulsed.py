@@ -75,7 +75,7 @@ class PulsedDevice(abc.ABC):
         return (self.w_max - self.w_min) / self.granularity
 
     @classmethod
-    def with_states(cls, n: int, *, w_max: Real = 1.0, w_min: Real = -1.0, **fields) -> Self:
+    def with_states(cls, n: Real, *, w_max: Real = 1.0, w_min: Real = -1.0, **fields) -> Self:
         """A device with ``n`` states: ``dw_min = (w_max - w_min) / n``.
 
         Args:
@@ -164,7 +164,7 @@ class PulsedDevice(abc.ABC):
         """The weights after one pulse: :meth:`pulse` with noise drawn from a key.
 
         Args:
-          key: a PRNG key; may be None if ``dw_min_std`` is 0.
+          key: a PRNG key, or None for a pulse without noise.
           cells: constants drawn by :meth:`sample`.
           w: weights before the pulse.
           direction: +1 (up), -1 (down) or 0 (no pulse), of any shape that broadcasts with ``w``.
@@ -172,7 +172,7 @@ class PulsedDevice(abc.ABC):
         Returns:
           The weights after it, in ``[w_min, w_max]`` of each cell.
         """
-        if is_zero(self.dw_min_std):
+        if key is None or is_zero(self.dw_min_std):
             return self.pulse(cells, w, direction, jnp.zeros(()))
         shape = jnp.broadcast_shapes(jnp.shape(w), jnp.shape(direction))
         return self.pulse(cells, w, direction, jax.random.normal(key, shape))

@@ -9,6 +9,7 @@ from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
 from analogjax.experiments._training import Training as Training
 from analogjax.experiments._training import make_training as make_training
+from analogjax.experiments._training import over_seeds as over_seeds
 
 __all__ = [
     "DATASETS",
@@ -20,4 +21,5 @@ __all__ = [
     "Training",
     "load",
     "make_training",
+    "over_seeds",
 ]

@@ -1,7 +1,5 @@
 """The networks of the experiments, every layer analog, every bias digital."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -27,18 +25,17 @@ def torch_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> 
 
 
 class DigitsNet(nn.Module):
-    """A small convolutional network for 8 by 8 images: conv 3x3x8, pool, 32, classes; tanh."""
+    """A small convolutional network for 8 by 8 images: conv 3x3x16, pool, 64, classes; tanh."""
 
     classes: int = 10
-    activation: Callable = nn.tanh
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Logits of images ``(batch, 8, 8, 1)``."""
-        x = ann.Conv(8, (3, 3), padding="VALID", kernel_init=torch_uniform)(x)
-        x = max_pool(self.activation(x))
+        x = ann.Conv(16, (3, 3), padding="VALID", kernel_init=torch_uniform)(x)
+        x = max_pool(nn.tanh(x))
         x = x.reshape(x.shape[0], -1)
-        x = self.activation(ann.Dense(32, kernel_init=torch_uniform)(x))
+        x = nn.tanh(ann.Dense(64, kernel_init=torch_uniform)(x))
         return ann.Dense(self.classes, kernel_init=torch_uniform)(x)
 
 

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from analogjax.experiments._data import ImageSet
 from analogjax.nn import linen as ann
-from analogjax.rules import AnalogState
+from analogjax.rules import AnalogState, leaf_name
 
 
 class RunState(NamedTuple):
@@ -126,6 +126,34 @@ def make_training(
     return Training(init, epoch, steps)
 
 
+def over_seeds(training: Training) -> Training:
+    """The same training for several keys at once, in one compiled call.
+
+    Step and epoch counters are the same for all seeds and stay scalars: what is due in a step is
+    then decided once, and a transfer that is not due is skipped rather than computed and thrown
+    away.
+
+    Args:
+      training: as made by :func:`make_training`.
+
+    Returns:
+      A training whose ``init`` takes an array of keys, and whose states and metrics have a leading
+      axis of seeds.
+    """
+
+    def axis(path, leaf):
+        del leaf
+        return None if leaf_name(path).rpartition("/")[-1] in ("count", "epoch") else 0
+
+    state = jax.eval_shape(training.init, jax.random.key(0))
+    axes = jax.tree_util.tree_map_with_path(axis, state)
+    return Training(
+        jax.vmap(training.init, out_axes=axes),
+        jax.vmap(training.epoch, in_axes=(axes,), out_axes=(axes, 0)),
+        training.steps_per_epoch,
+    )
+
+
 def pulses_sent(opt_state) -> jax.Array:
     """Pulses sent to all tiles of all parameters since the start, up and down together."""
     found = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AnalogState))
@@ -145,7 +173,7 @@ def _hits(model, params, images, labels, chunk: int = 500) -> jax.Array:
         return (model.apply({"params": params}, x).argmax(-1) == y).sum()
 
     whole = len(labels) // chunk * chunk
-    hits = count(images[whole:], labels[whole:]) if whole < len(labels) else 0
+    hits = count(images[whole:], labels[whole:])
     if whole:
         parts = (
             images[:whole].reshape(-1, chunk, *images.shape[1:]),

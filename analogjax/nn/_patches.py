@@ -40,6 +40,8 @@ def extract_patches(
     spatial = x.shape[1:-1]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True)]
     if isinstance(padding, str):
+        if padding not in ("SAME", "VALID", "SAME_LOWER"):
+            raise ValueError(f"padding must be SAME, VALID or numbers, got '{padding}'.")
         padding = lax.padtype_to_pads(spatial, reach, strides, padding)
     if any(low or high for low, high in padding):
         x = jnp.pad(x, [(0, 0), *padding, (0, 0)])
@@ -62,6 +64,8 @@ def extract_patches(
     return jnp.concatenate(slices, axis=-1)
 
 
-def each(value: int | Sequence[int], axes: Sequence) -> tuple[int, ...]:
-    """One number for each axis, from one for all or one for each."""
-    return (value,) * len(axes) if isinstance(value, int) else tuple(value)
+def each(value: int | Sequence[int] | None, axes: Sequence) -> tuple[int, ...]:
+    """One number for each axis, from one for all, one for each, or None for 1."""
+    if value is None or isinstance(value, int):
+        return (1 if value is None else value,) * len(axes)
+    return tuple(value)

@@ -13,6 +13,7 @@ import optax
 from flax import linen as nn
 from flax.linen import initializers
 from flax.linen.dtypes import promote_dtype
+from flax.linen.linear import canonicalize_padding
 from flax.training import train_state
 
 from analogjax.nn._patches import each, extract_patches
@@ -68,7 +69,7 @@ class Conv(nn.Module):
       features: number of output channels.
       kernel_size: size of the kernel along each spatial axis.
       strides: step between two positions, one number for all axes or one for each.
-      padding: "SAME", "VALID" or the pair of paddings of each axis.
+      padding: "SAME", "VALID", a number for all sides, or a number or pair for each axis.
       kernel_dilation: distance of two kernel entries, one number for all axes or one for each.
       use_bias: whether to add a bias.
       dtype: type of the computation; inferred from inputs and parameters by default.
@@ -88,7 +89,7 @@ class Conv(nn.Module):
     features: int
     kernel_size: int | Sequence[int]
     strides: int | Sequence[int] = 1
-    padding: str | Sequence[tuple[int, int]] = "SAME"
+    padding: str | int | Sequence[int | tuple[int, int]] = "SAME"
     kernel_dilation: int | Sequence[int] = 1
     use_bias: bool = True
     dtype: Any = None
@@ -108,7 +109,7 @@ class Conv(nn.Module):
             inputs,
             size,
             each(self.strides, size),
-            self.padding,
+            canonicalize_padding(self.padding, len(size)),
             each(self.kernel_dilation, size),
         )
         matrix = kernel.reshape(-1, self.features)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from flax.linen.linear import canonicalize_padding
 
 from analogjax.nn._patches import each, extract_patches
 from analogjax.nn._product import empty_tap, product
@@ -43,7 +44,7 @@ class Linear(_Tapped, nnx.Linear):
       (4, 3)
     """
 
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: jax.Array) -> jax.Array:  # type: ignore[override]
         """Applies the layer to ``(..., in)``."""
         bias = None if self.bias is None else self.bias[...]
         inputs, kernel, bias = self.promote_dtype(
@@ -76,9 +77,9 @@ class Conv(_Tapped, nnx.Conv):
                 f"An analog Conv has no feature groups (got {self.feature_group_count}), mask or "
                 f"input dilation (got {self.input_dilation}); use nnx.Conv for such a layer."
             )
-        self.conv_general_dilated = None  # The product of a crossbar takes its place.
+        self.conv_general_dilated = None  # type: ignore[assignment]  # A product takes its place.
 
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: jax.Array) -> jax.Array:  # type: ignore[override]
         """Applies the layer to ``(batch, *spatial, channels)``."""
         size = self.kernel_size
         bias = None if self.bias is None else self.bias[...]
@@ -86,7 +87,11 @@ class Conv(_Tapped, nnx.Conv):
             (inputs, self.kernel[...], bias), dtype=self.dtype
         )
         patches = extract_patches(
-            inputs, size, each(self.strides, size), self.padding, each(self.kernel_dilation, size)
+            inputs,
+            size,
+            each(self.strides, size),
+            canonicalize_padding(self.padding, len(size)),
+            each(self.kernel_dilation, size),
         )
         y = self._product(patches, kernel.reshape(-1, self.out_features))
         return y if bias is None else y + bias
@@ -120,7 +125,7 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
     """
 
     def wrapped(model: nnx.Module, *args):
-        graphdef, params, rest = nnx.split(model, nnx.Param, ...)
+        graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
         taps = _taps(loss_fn, graphdef, (params, rest), args)
 
         def pure(params, taps):

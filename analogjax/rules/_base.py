@@ -48,7 +48,7 @@ class AnalogState(NamedTuple):
       weights: what the rule keeps for each weight matrix, by the parameter's path.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]
     key: jax.Array
     warm_start: Any
     weights: dict[str, Any]
@@ -115,7 +115,7 @@ def analog_transformation(
             )
             w = rule.effective(weights[name]).reshape(param.shape)
             new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
-        return treedef.unflatten(new), AnalogState(count, state.key, stages, weights)
+        return jax.tree.unflatten(treedef, new), AnalogState(count, state.key, stages, weights)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 

@@ -1,6 +1,7 @@
 """Tiles in a chain: the last learns from the gradient, each is passed on to the one before it."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,7 +42,7 @@ class TransferChain:
     devices: tuple[PulsedDevice, ...]
     scales: jax.Array
     periods: tuple[int, ...]
-    rates: tuple[float, ...]
+    rates: tuple[Any, ...]
     reads: int
     pulses: PulseScheme
     transfer_pulses: PulseScheme
@@ -72,18 +73,18 @@ class TransferChain:
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> TileStack:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
-        period, rate = self.periods[n], self.rates[n]
-        due = step % period == 0
-        warm, active = False, True
-        if stage is not None:
-            warm_period = self.periods[-1]
-            warm = stage < last
-            active = jnp.where(warm, stage == n, due)
-            due |= step % warm_period == 0
-            period = jnp.where(warm, warm_period, period)
-            rate = jnp.where(warm, self.rates[-1], rate)
         in_size = stack.tiles[n].w.shape[0]
         reads = min(self.reads, in_size)
+        period: Any = self.periods[n]
+        rate: Any = self.rates[n]
+        warm: Any = False
+        due = active = step % period == 0
+        if stage is not None:
+            warm = stage < last
+            active = jnp.where(warm, stage == n, due)
+            due |= step % self.periods[-1] == 0
+            period = jnp.where(warm, self.periods[-1], period)
+            rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size
 
         def write(stack):

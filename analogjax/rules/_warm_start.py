@@ -64,7 +64,7 @@ class PlateauState(NamedTuple):
 
     stage: jax.Array
     total: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]
     means: jax.Array
 
 

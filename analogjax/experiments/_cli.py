@@ -1,0 +1,45 @@
+"""The command ``analogjax``."""
+
+import sys
+from typing import Annotated
+
+try:
+    import matplotlib  # noqa: F401
+    import rich.console
+    import tyro
+except ImportError as error:  # pragma: no cover
+    raise SystemExit(
+        f"The command line needs {error.name}: pip install 'analogjax[cli]'"
+    ) from error
+
+from analogjax.experiments._compare import CompareOptions, compare
+from analogjax.experiments._train import TrainOptions, train
+
+Command = (
+    Annotated[CompareOptions, tyro.conf.subcommand("compare")]
+    | Annotated[TrainOptions, tyro.conf.subcommand("train")]
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns 2 after a mistake of the user's, told in one sentence."""
+    options = tyro.cli(
+        Command,
+        prog="analogjax",
+        args=arguments,
+        description="Training neural networks on analog in-memory hardware, pulse by pulse.",
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    console = rich.console.Console()
+    try:
+        if isinstance(options, CompareOptions):
+            compare(options, console)
+        else:
+            train(options, console)
+    except (ValueError, OSError, FloatingPointError) as error:
+        print(f"analogjax: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("analogjax: interrupted; nothing was written.", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,132 @@
+"""``analogjax compare``: the same network on the same devices under every rule."""
+
+import dataclasses
+import platform
+import time
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from analogjax._version import __version__
+from analogjax.experiments._files import write_json, write_lines, write_whole
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._progress import epoch_progress
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import RunResult, run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """Train the same network on the same devices with digital SGD and with every analog rule.
+
+    Attributes:
+      task: what to train on.
+      num_tiles: numbers of tiles to compare under residual learning.
+      seeds: trainings of each rule, with seeds ``seed``, ``seed + 1``, ...
+      out: directory of the results: metrics.jsonl, summary.json, compare.png.
+    """
+
+    task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
+    num_tiles: tuple[int, ...] = (2, 4, 6)
+    seeds: int = 3
+    out: Path = Path("results/compare")
+
+
+def contestants(num_tiles: tuple[int, ...]) -> list[RuleSettings]:
+    """The rules of the comparison, each at its own default rates."""
+    return [
+        RuleSettings(rule="digital-sgd"),
+        RuleSettings(rule="analog-sgd"),
+        RuleSettings(rule="tiki-taka"),
+        RuleSettings(rule="mixed-precision"),
+        *(RuleSettings(rule="residual-learning", num_tiles=n) for n in num_tiles),
+    ]
+
+
+def compare(options: CompareOptions, console: Console) -> list[RunResult]:
+    """Runs the comparison, with progress bars, and writes its table, figure and metrics.
+
+    Raises:
+      ValueError, FileNotFoundError, FloatingPointError: with one sentence on what is wrong; then
+        nothing is written.
+    """
+    task = options.task
+    if options.seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    seeds = tuple(range(task.seed, task.seed + options.seeds))
+    start_time = time.perf_counter()
+    data, model, device = task.images(), task.model(), task.device()
+    with epoch_progress(console) as start:
+        results = [
+            run(
+                settings,
+                model,
+                device,
+                data,
+                epochs=task.epochs,
+                batch_size=task.batch_size,
+                seeds=seeds,
+                on_epoch=start(settings.title, task.epochs),
+            )
+            for settings in contestants(options.num_tiles)
+        ]
+    write_lines(options.out / "metrics.jsonl", [row for r in results for row in r.rows()])
+    content = {
+        "analogjax": __version__,
+        "jax": jax.__version__,
+        "machine": f"{platform.machine()}, {jax.devices()[0].device_kind}",
+        "task": {k: str(v) if isinstance(v, Path) else v for k, v in vars(task).items()},
+        "device": {k: float(v) for k, v in vars(device).items()},
+        "seconds": round(time.perf_counter() - start_time, 1),
+        "runs": [result.summary() for result in results],
+    }
+    write_json(options.out / "summary.json", content)
+    write_whole(options.out / "compare.png", lambda path: _figure(path, task, results))
+    console.print(_table(task, results))
+    console.print(
+        f"{content['seconds']} s in all. Figure, metrics and settings are in {options.out}/",
+        soft_wrap=True,
+    )
+    return results
+
+
+def _table(task: TaskOptions, results: list[RunResult]) -> Table:
+    seeds = len(results[0].seeds)
+    table = Table(
+        title=f"{task.dataset}: {task.states:g}-state devices, {task.epochs} epochs, {seeds} seeds"
+    )
+    table.add_column("rule")
+    for name in ("test accuracy", "spread", "pulses sent", "seconds"):
+        table.add_column(name, justify="right")
+    for result in results:
+        accuracy = 100 * result.test_accuracy[-1]
+        spread = f"± {accuracy.std(ddof=1):.1f}" if seeds > 1 else "-"
+        pulses = result.pulses[-1].mean()
+        table.add_row(
+            result.settings.title,
+            f"{accuracy.mean():.1f} %",
+            spread,
+            f"{pulses / 1e3:,.0f} k" if pulses else "-",
+            f"{result.compile_seconds + result.seconds.sum():.1f}",
+        )
+    return table
+
+
+def _figure(path: Path, task: TaskOptions, results: list[RunResult]) -> None:
+    from matplotlib.figure import Figure
+
+    from analogjax.plotting import plot_accuracy, plot_pulse_response
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.45))
+    plot_pulse_response(left, task.device())
+    left.set_title(f"One device: {task.states:g} states, soft bounds, all variation on")
+    plot_accuracy(right, {r.settings.title: np.asarray(r.test_accuracy) for r in results})
+    right.set_title(f"Training on {task.dataset}: mean and range of {len(results[0].seeds)} seeds")
+    right.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small", frameon=False)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,33 @@
+"""Writing result files: whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file by ``write(temporary path)`` and moves it into place once it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content) -> None:
+    """Writes one JSON document, readable by people too."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_whole(path, lambda p: p.write_text(text))
+
+
+def write_lines(path: Path, rows: Iterable[dict]) -> None:
+    """Writes JSON lines: one object a line."""
+    text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    write_whole(path, lambda p: p.write_text(text))

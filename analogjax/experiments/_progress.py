@@ -1,0 +1,35 @@
+"""A progress bar over the epochs of several trainings."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from analogjax.experiments._training import EpochMetrics
+
+OnEpoch = Callable[[int, EpochMetrics], None]
+
+
+@contextlib.contextmanager
+def epoch_progress(console: Console) -> Iterator[Callable[[str, int], OnEpoch]]:
+    """Shows a bar a training; gives a function that starts the bar of the next one."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[report]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+
+        def start(title: str, epochs: int) -> OnEpoch:
+            bar = progress.add_task(f"{title:28s}", total=epochs, report="compiling ...")
+
+            def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
+                accuracy = 100 * metrics.test_accuracy.mean()
+                progress.update(bar, completed=epoch + 1, report=f"accuracy {accuracy:5.1f} %")
+
+            return on_epoch
+
+        yield start

@@ -1,0 +1,88 @@
+"""``analogjax train``: one rule, one training."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from analogjax._version import __version__
+from analogjax.experiments._files import write_json, write_lines, write_whole
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._progress import epoch_progress
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import RunResult, run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train a network with one update rule and write what it reached.
+
+    Attributes:
+      task: what to train on.
+      settings: the rule and its rates.
+      factors: simulate the pulses of every sample; without it those of the summed gradient, which
+        is faster and flatters the device.
+      out: directory of the results: metrics.jsonl, summary.json, accuracy.png.
+    """
+
+    task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
+    settings: Annotated[RuleSettings, tyro.conf.arg(name="")] = RuleSettings()  # noqa: RUF009
+    factors: bool = True
+    out: Path = Path("results/train")
+
+
+def train(options: TrainOptions, console: Console) -> RunResult:
+    """Runs one training, with a progress bar, and writes its results.
+
+    Raises:
+      ValueError, FileNotFoundError, FloatingPointError: with one sentence on what is wrong; then
+        nothing is written.
+    """
+    task = options.task
+    data, device = task.images(), task.device()
+    with epoch_progress(console) as start:
+        result = run(
+            options.settings,
+            task.model(),
+            device,
+            data,
+            epochs=task.epochs,
+            batch_size=task.batch_size,
+            seeds=(task.seed,),
+            factors=options.factors,
+            on_epoch=start(options.settings.title, task.epochs),
+        )
+    write_lines(options.out / "metrics.jsonl", result.rows())
+    summary = {
+        "analogjax": __version__,
+        "task": _plain(dataclasses.asdict(task)),
+        "factors": options.factors,
+        **result.summary(),
+    }
+    write_json(options.out / "summary.json", summary)
+    write_whole(options.out / "accuracy.png", lambda path: _figure(path, result))
+    note = "" if options.factors else " (pulses of the summed gradient: not the device's accuracy)"
+    console.print(
+        f"{result.settings.title}: test accuracy {100 * result.test_accuracy[-1, 0]:.1f} % after "
+        f"{task.epochs} epochs, {result.median_rate():,.0f} samples/s{note}"
+    )
+    console.print(f"Results are in {options.out}/", soft_wrap=True)
+    return result
+
+
+def _plain(content: dict) -> dict:
+    return {key: str(v) if isinstance(v, Path) else v for key, v in content.items()}
+
+
+def _figure(path: Path, result: RunResult) -> None:
+    from matplotlib.figure import Figure
+
+    from analogjax.plotting import plot_accuracy
+
+    figure = Figure(figsize=(5.5, 3.8), layout="constrained")
+    axes = figure.subplots()
+    plot_accuracy(axes, {result.settings.title: result.test_accuracy})
+    axes.legend(loc="lower right", fontsize="small")
+    figure.savefig(path, dpi=150)
