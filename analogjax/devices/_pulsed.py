@@ -122,19 +122,19 @@ class PulsedDevice(abc.ABC):
           ValueError: if a field of the device is out of its range.
         """
         check_device(self)
-        keys = jax.random.split(key, 6)
-        w_max = self.w_max * _spread(keys[0], shape, self.w_max_dtod)
-        w_min = self.w_min * _spread(keys[1], shape, self.w_min_dtod)
-        gain = _spread(keys[2], shape, self.dw_min_dtod, log_normal=self.dw_min_dtod_log_normal)
-        imbalance = _spread(keys[3], shape, self.up_down_dtod) - 1.0
+        key_normal, *keys = jax.random.split(key, 3)
+        xi = jax.random.normal(key_normal, (4, *shape))
+        w_max = self.w_max * (1.0 + _spread(xi[0], self.w_max_dtod))
+        w_min = self.w_min * (1.0 + _spread(xi[1], self.w_min_dtod))
+        gain = _spread(xi[2], self.dw_min_dtod)
+        gain = jnp.exp(gain) if self.dw_min_dtod_log_normal else 1.0 + gain
+        imbalance = _spread(xi[3], self.up_down_dtod)
         up = self.dw_min * (gain + imbalance + jnp.minimum(self.up_down, 0.0))
         down = self.dw_min * (gain - imbalance - jnp.maximum(self.up_down, 0.0))
         cells = _consistent(up, down, w_max, w_min, self.enforce_consistency)
         if is_zero(self.corrupt_devices_prob):
             return cells
-        return _corrupt(
-            keys[4:], cells, shape, self.corrupt_devices_prob, self.corrupt_devices_range
-        )
+        return _corrupt(keys, cells, shape, self.corrupt_devices_prob, self.corrupt_devices_range)
 
     def program(self, cells: Cells, w: jax.Array) -> jax.Array:
         """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
@@ -202,12 +202,9 @@ class PulsedDevice(abc.ABC):
         return size
 
 
-def _spread(key, shape, relative_spread, *, log_normal=False):
-    """Factors around one, ``1 + s * xi`` or ``exp(s * xi)``; the scalar 1 if there is no spread."""
-    if is_zero(relative_spread):
-        return jnp.ones(())
-    xi = relative_spread * jax.random.normal(key, shape)
-    return jnp.exp(xi) if log_normal else 1.0 + xi
+def _spread(xi, relative_spread):
+    """``relative_spread * xi``; the scalar 0 if there is no spread."""
+    return jnp.zeros(()) if is_zero(relative_spread) else relative_spread * xi
 
 
 def _consistent(up, down, w_max, w_min, enforce) -> Cells:

@@ -125,7 +125,7 @@ def _figure(path: Path, task: TaskOptions, results: list[RunResult]) -> None:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.45))
     plot_pulse_response(left, task.device())
-    left.set_title(f"One device: {task.states:g} states, soft bounds, all variation on")
+    left.set_title(f"Soft bounds, {task.states:g} states, all variation on")
     plot_accuracy(right, {r.settings.title: np.asarray(r.test_accuracy) for r in results})
     right.set_title(f"Training on {task.dataset}: mean and range of {len(results[0].seeds)} seeds")
     right.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small", frameon=False)

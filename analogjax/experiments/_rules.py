@@ -13,11 +13,11 @@ from analogjax.rules import (
     Stages,
     WarmStart,
     analog_sgd,
-    check_rate,
     mixed_precision,
     residual_learning,
     tiki_taka,
 )
+from analogjax.rules._checks import check_rate
 
 RuleName = Literal["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
 WarmStartName = Literal["stages", "plateau", "none"]
@@ -38,7 +38,7 @@ class RuleSettings:
       transfer_every: steps between two transfers from the gradient's tile.
       reads_per_transfer: input lines read at each transfer.
       warm_start: how the stages of residual learning follow each other: of equal length over the
-        whole run, at each plateau of the loss over an epoch, or none.
+        whole run, at each plateau of the loss over an epoch and then the chain, or none.
       digital_learning_rate: rate of the parameters that stay digital.
     """
 
@@ -85,7 +85,7 @@ _RATES: dict[str, dict[str, float]] = {
     "analog-sgd": {"learning_rate": 0.003},
     "tiki-taka": {"learning_rate": 1.0, "gamma": 0.0, "transfer_lr": 0.03},
     "mixed-precision": {"learning_rate": 0.3},
-    "residual-learning": {"learning_rate": 1.0, "gamma": 0.5, "transfer_lr": 0.3},
+    "residual-learning": {"learning_rate": 1.0, "gamma": 0.5, "transfer_lr": 0.1},
 }
 _TWO_TILES = {"learning_rate": 0.3, "gamma": 0.2, "transfer_lr": 0.01}
 
@@ -111,6 +111,7 @@ def make_optimizer(
       ValueError: for an unknown rule or settings that the rule refuses.
     """
     settings = settings.complete()
+    check_rate("learning_rate", settings.learning_rate)
     if settings.rule == "digital-sgd":
         return optax.with_extra_args_support(optax.sgd(settings.learning_rate))
     check_rate("digital_learning_rate", settings.digital_learning_rate)
@@ -147,6 +148,7 @@ def _analog_rule(settings: RuleSettings, device, key, steps: int, steps_per_epoc
                 transfer_every=settings.transfer_every,
                 reads_per_transfer=settings.reads_per_transfer,
                 warm_start=_warm_start(settings, steps, steps_per_epoch),
+                chain=settings.warm_start != "stages",
             )
     raise AssertionError(settings.rule)
 
@@ -158,7 +160,7 @@ def _warm_start(settings: RuleSettings, steps: int, steps_per_epoch: int) -> War
         case "plateau":
             return Plateau(window=steps_per_epoch, threshold=1e-4)
         case "stages":
-            return Stages(-(-steps // max(settings.num_tiles - 1, 1)))
+            return Stages(max(steps // max(settings.num_tiles - 1, 1), 1))
     raise ValueError(
         f"Unknown warm start '{settings.warm_start}'; choose one of "
         f"{', '.join(get_args(WarmStartName))}."

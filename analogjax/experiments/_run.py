@@ -129,9 +129,9 @@ def run(
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
     if len(seeds) > 1:
         training = over_seeds(training)
-        state = jax.jit(training.init)(keys)
+        state = training.init(keys)
     else:
-        state = jax.jit(training.init)(keys[0])
+        state = training.init(keys[0])
     start = time.perf_counter()
     epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start

@@ -33,8 +33,13 @@ def draw_counts(words: jax.Array, mean: jax.Array, prob: jax.Array) -> jax.Array
     mu = trials * p
     many = mu > _MANY
     counts = _search(uniform(words), jnp.where(many, 0.0, mu), p)
-    rounded = jnp.rint(mu + jnp.sqrt(mu * (1.0 - p)) * normal(words))
-    counts = jnp.where(many, jnp.clip(rounded, 0.0, trials), counts)
+
+    def draw_many(carry):
+        rounded = jnp.rint(mu + jnp.sqrt(mu * (1.0 - p)) * normal(words))
+        return False, jnp.where(many, jnp.clip(rounded, 0.0, trials), carry[1])
+
+    # A loop that runs once or never: under vmap, a cond would always run.
+    counts = jax.lax.while_loop(lambda carry: carry[0], draw_many, (jnp.any(many), counts))[1]
     return jnp.where(flip, trials - counts, counts).astype(jnp.int32)
 
 

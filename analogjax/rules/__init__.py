@@ -12,7 +12,6 @@ from analogjax.rules._analog_sgd import analog_sgd as analog_sgd
 from analogjax.rules._base import AnalogState as AnalogState
 from analogjax.rules._base import MatrixRule as MatrixRule
 from analogjax.rules._base import analog_transformation as analog_transformation
-from analogjax.rules._checks import check_rate as check_rate
 from analogjax.rules._mixed_precision import MixedPrecisionState as MixedPrecisionState
 from analogjax.rules._mixed_precision import mixed_precision as mixed_precision
 from analogjax.rules._paths import leaf_name as leaf_name
@@ -37,7 +36,6 @@ __all__ = [
     "WarmStart",
     "analog_sgd",
     "analog_transformation",
-    "check_rate",
     "leaf_name",
     "mixed_precision",
     "residual_learning",

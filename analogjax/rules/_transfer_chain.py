@@ -35,6 +35,7 @@ class TransferChain:
       periods: steps between two transfers into tile n, for all tiles but the last.
       rates: rate :math:`\beta_n` of the transfers into tile n, likewise.
       reads: rows read at each transfer.
+      chain: whether the transfers of the chain follow a warm start.
       pulses: scheme that sends the gradient.
       transfer_pulses: scheme that writes the transfers.
     """
@@ -46,6 +47,7 @@ class TransferChain:
     reads: int
     pulses: PulseScheme
     transfer_pulses: PulseScheme
+    chain: bool = True
 
     def init(self, key: jax.Array, w: jax.Array) -> TileStack:
         """The stack with ``w`` on its most significant tile."""
@@ -80,6 +82,7 @@ class TransferChain:
         warm: Any = False
         due = active = step % period == 0
         if stage is not None:
+            stage = stage if self.chain else jnp.minimum(stage, last - 1)
             warm = stage < last
             active = jnp.where(warm, stage == n, due)
             due |= step % self.periods[-1] == 0

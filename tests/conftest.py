@@ -1,0 +1,29 @@
+"""Shared by all tests: the random number generator, and the recorded data."""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+# These tests compile much and run little; lighter code generation halves their time.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+jax.config.update("jax_default_prng_impl", "threefry2x32")
+jax.config.update("jax_threefry_partitionable", True)
+
+_DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def recorded():
+    """Reads one recorded case: ``recorded(file, case) -> (settings, arrays)``."""
+
+    def read(file: str, case: str):
+        settings = json.loads((_DATA / f"{file}.json").read_text())[case]
+        with np.load(_DATA / f"{file}.npz") as arrays:
+            parts = {name: arrays[name] for name in arrays.files if name.split("/")[0] == case}
+        return settings, {name.removeprefix(f"{case}/"): array for name, array in parts.items()}
+
+    return read

@@ -1,0 +1,158 @@
+"""The command line: what it writes, and one sentence for every mistake."""
+
+import json
+import re
+
+import pooch
+import pytest
+from flax import linen as nn
+
+from analogjax.experiments._cli import main
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import run
+from analogjax.nn import linen as ann
+
+SMALL = ["--train-size", "64"]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class OneLayer(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return ann.Dense(10)(x.reshape(x.shape[0], -1))
+
+
+def rows_of(directory):
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_train_writes_metrics_summary_and_figure_of_the_run_it_names(tmp_path, capsys):
+    out = tmp_path / "made" / "by" / "train"
+    rule = ["--rule", "residual-learning", "--num-tiles", "2", "--seed", "7"]
+    assert main(["train", *SMALL, "--epochs", "2", *rule, "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "metrics.jsonl",
+        "summary.json",
+        "accuracy.png",
+    }
+    rows, summary = rows_of(out), json.loads((out / "summary.json").read_text())
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[-1]["test_accuracy"] == summary["test_accuracy"][0]
+    assert summary["settings"]["num_tiles"] == 2
+    assert summary["task"]["train_size"] == 64
+    assert (out / "accuracy.png").read_bytes().startswith(PNG)
+    assert f"{100 * rows[-1]['test_accuracy']:.1f} %" in capsys.readouterr().out
+
+    # The same settings and seed once more, without the command line: the same to the bit.
+    task = TaskOptions(train_size=64)
+    again = run(
+        RuleSettings(rule="residual-learning", num_tiles=2),
+        task.model(),
+        task.device(),
+        task.images(),
+        epochs=2,
+        batch_size=task.batch_size,
+        seeds=(7,),
+    ).rows()
+    for row in (*rows, *again):
+        assert row.pop("samples_per_second") > 0
+    assert rows == again
+    assert {"epoch", "train_loss", "test_accuracy"} <= set(rows[0])
+
+
+def test_compare_writes_one_run_for_each_rule(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(TaskOptions, "model", lambda self: OneLayer())  # Compiles faster.
+    options = [*SMALL, "--epochs", "1", "--num-tiles", "2", "--seeds", "1", "--seed", "3"]
+    assert main(["compare", *options, "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "metrics.jsonl",
+        "summary.json",
+        "compare.png",
+    }
+    rows = rows_of(tmp_path)
+    rules = ["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
+    assert [row["rule"] for row in rows] == rules
+    assert {row["seed"] for row in rows} == {3}
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [r["test_accuracy"] for r in summary["runs"]] == [[r["test_accuracy"]] for r in rows]
+    assert (tmp_path / "compare.png").read_bytes().startswith(PNG)
+    told = capsys.readouterr().out
+    assert all(row["run"] in told for row in rows)
+
+
+@pytest.mark.parametrize("command", ["train", "compare"])
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["--states", "1"], "got 1.0"),
+        (["--batch-size", "0"], "got 0"),
+        (["--batch-size", "1000", *SMALL], "got 1000"),
+        (["--epochs", "0"], "got 0"),
+        (["--train-size", "99999"], "got 99999"),
+        (["--dataset", "mnist"], "mnist needs"),
+        (["--dataset", "mnist", "--data-dir", "not/here"], "not/here does not exist"),
+        (["--dataset", "mnist", "--download"], "train-images-idx3-ubyte.gz could not"),
+    ],
+)
+def test_a_mistake_in_the_task_is_told_in_one_sentence(command, arguments, value, refused):
+    assert value in refused(command, arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (["--learning-rate", "-1"], "learning_rate must be .* got -1.0"),
+        (["--num-tiles", "0"], "num_tiles must be .* got 0"),
+        (["--gamma", "1.5"], "gamma must .* got 1.5"),
+        (["--transfer-every", "0"], "transfer_every must .* got 0"),
+        (["--transfer-lr", "nan"], "transfer_lr must .* got nan"),
+        (["--digital-learning-rate", "-2"], "digital_learning_rate must .* got -2.0"),
+    ],
+)
+def test_a_mistake_in_the_rule_is_told_in_one_sentence(arguments, value, refused):
+    assert re.search(value, refused("train", arguments))
+
+
+def test_a_loss_that_is_not_finite_leaves_nothing_behind(refused):
+    told = refused("train", [*SMALL, "--rule", "digital-sgd", "--learning-rate", "1e38"])
+    assert "'Digital SGD' became" in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--rule", "nonsense"],
+        ["--dataset", "nonsense"],
+        ["--epochs", "nonsense"],
+        ["--nonsense", "3"],
+    ],
+)
+def test_what_cannot_be_parsed_is_named_and_exits_with_two(arguments, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as exited:
+        main(["train", *arguments, "--out", str(out)])
+    assert exited.value.code == 2
+    assert "nonsense" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.fixture
+def refused(tmp_path, capsys, monkeypatch):
+    """Runs a command that must fail, and gives the one line it says."""
+
+    def no_network(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(pooch, "retrieve", no_network)
+
+    def call(command, arguments):
+        out = tmp_path / "out"
+        assert main([command, *arguments, "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("analogjax: ")
+        assert said.count("\n") == 1
+        assert not out.exists()
+        return said
+
+    return call

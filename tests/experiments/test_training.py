@@ -1,0 +1,174 @@
+"""The training loop: a pure function of settings and key, for one seed or several."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from analogjax.devices import SoftBounds
+from analogjax.experiments import DigitsNet, ImageSet, LeNet5, load, make_training, over_seeds
+from analogjax.experiments._rules import RuleSettings, make_optimizer
+from analogjax.experiments._run import run
+from analogjax.nn import linen as ann
+
+DEVICE = SoftBounds.with_states(10)
+BATCH = 16
+
+
+class OneLayer(nn.Module):
+    """The smallest network there is: it compiles in a tenth of the time of the others."""
+
+    @nn.compact
+    def __call__(self, x):
+        return ann.Dense(10)(x.reshape(x.shape[0], -1))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("digits", train_size=64)
+
+
+def training(data, settings, **options):
+    def optimizer(key):
+        return make_optimizer(settings, DEVICE, key, epochs=2, steps_per_epoch=4)
+
+    return make_training(OneLayer(), optimizer, data, batch_size=BATCH, **options)
+
+
+class Compiled:
+    """A training of one seed and its two compiled functions, shared by several tests."""
+
+    def __init__(self, data, rule, **options):
+        self.training = training(data, RuleSettings(rule=rule, num_tiles=3), **options)
+        self.init, self.epoch = jax.jit(self.training.init), jax.jit(self.training.epoch)
+
+    def run(self, seed, epochs=2):
+        state, reports = self.init(jax.random.key(seed)), []
+        for _ in range(epochs):
+            state, report = self.epoch(state)
+            reports.append(report)
+        return state, reports
+
+
+@pytest.fixture(scope="module", params=["digital-sgd", "residual-learning"])
+def compiled(request, data):
+    return Compiled(data, request.param), request.param
+
+
+def as_numbers(tree):
+    """The leaves as NumPy arrays, typed keys as the numbers they hold."""
+
+    def number(leaf):
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+    return [number(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def test_the_same_key_gives_the_same_run_to_the_bit_and_another_key_another_one(compiled):
+    one, again, other = (compiled[0].run(seed) for seed in (3, 3, 4))
+    for a, b in zip(as_numbers(one), as_numbers(again), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert float(one[1][0].train_loss) != float(other[1][0].train_loss)
+
+
+def test_seeds_at_once_are_the_seeds_one_by_one(compiled, data):
+    single, rule = compiled
+    together = over_seeds(single.training)
+    keys = jax.vmap(jax.random.key)(np.array([3, 4], np.uint32))
+    state, report = jax.jit(lambda keys: together.epoch(together.init(keys)))(keys)
+    assert report.train_loss.shape == (2,)
+    assert int(state.epoch) == 1
+    for i, seed in enumerate((3, 4)):
+        alone, (alone_report,) = single.run(seed, epochs=1)
+        np.testing.assert_allclose(report.train_loss[i], alone_report.train_loss, rtol=1e-3)
+        np.testing.assert_allclose(report.pulses[i], alone_report.pulses, rtol=1e-2)
+        # A rounding error may tip a pulse, which a few weights then show.
+        tolerance = 1e-5 if rule == "digital-sgd" else 1e-2
+        for many, one in zip(
+            jax.tree.leaves(state.params), jax.tree.leaves(alone.params), strict=True
+        ):
+            np.testing.assert_allclose(np.mean(np.abs(many[i] - one)), 0.0, atol=tolerance)
+
+
+def test_pulses_are_counted_for_devices_alone(compiled):
+    single, rule = compiled
+    counts = [float(report.pulses) for report in single.run(0)[1]]
+    assert counts == sorted(counts)
+    assert (counts[-1] > counts[0] > 0) == (rule != "digital-sgd")
+
+
+def test_an_epoch_reports_the_loss_of_every_image_once_and_the_share_of_hits():
+    # More than one chunk of test images, and a rest.
+    rng = np.random.default_rng(0)
+    data = ImageSet(
+        *(rng.uniform(size=(64, 8, 8, 1)).astype(np.float32), np.arange(64, dtype=np.int32) % 10),
+        *(rng.uniform(size=(1100, 8, 8, 1)).astype(np.float32), np.arange(1100) % 10),
+    )
+    still = training(data, RuleSettings(rule="digital-sgd", learning_rate=0.0))
+    state = jax.jit(still.init)(jax.random.key(0))
+    report = jax.jit(still.epoch)(state)[1]
+    kernel, bias = (state.params["Dense_0"][name] for name in ("kernel", "bias"))
+    logits = [x.reshape(len(x), -1) @ kernel + bias for x in (data.train_images, data.test_images)]
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits[0], data.train_labels).mean()
+    assert still.steps_per_epoch == 4
+    np.testing.assert_allclose(report.train_loss, loss, rtol=1e-5)
+    hits = np.mean(np.argmax(logits[1], -1) == data.test_labels)
+    np.testing.assert_allclose(report.test_accuracy, hits, rtol=1e-6)
+
+
+def test_two_runs_of_one_setting_report_the_same_and_another_seed_another(data):
+    def report(seed):
+        result = run(
+            RuleSettings(rule="digital-sgd"),
+            OneLayer(),
+            DEVICE,
+            data,
+            epochs=2,
+            batch_size=BATCH,
+            seeds=(seed,),
+        )
+        rows = result.rows()
+        assert all(row.pop("samples_per_second") > 0 for row in rows)
+        return rows
+
+    first = report(5)
+    assert [row["epoch"] for row in first] == [1, 2]
+    assert first == report(5)
+    assert [row["train_loss"] for row in first] != [row["train_loss"] for row in report(6)]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_told(data):
+    settings = RuleSettings(rule="digital-sgd", learning_rate=1e38)
+    with pytest.raises(FloatingPointError, match=r"'Digital SGD' became (nan|inf) in epoch 1: .*"):
+        run(settings, OneLayer(), DEVICE, data, epochs=3, batch_size=BATCH, seeds=(0,))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"seeds": ()}, "at least one seed"),
+        ({"batch_size": 0}, "between 1 and .* 64; got 0"),
+        ({"batch_size": 65}, "between 1 and .* 64; got 65"),
+        ({"settings": RuleSettings(rule="nonsense")}, "Unknown rule 'nonsense'"),
+        ({"settings": RuleSettings(warm_start="now")}, "Unknown warm start 'now'"),
+        ({"settings": RuleSettings(gamma=2.0)}, "gamma must lie in .* got 2.0"),
+        ({"settings": RuleSettings(digital_learning_rate=-1.0)}, "digital_learning_rate .* -1.0"),
+    ],
+)
+def test_a_bad_setting_is_refused_before_anything_runs(data, change, message):
+    arguments = {"epochs": 1, "batch_size": BATCH, "seeds": (0,), **change}
+    settings = arguments.pop("settings", RuleSettings())
+    with pytest.raises(ValueError, match=message):
+        run(settings, OneLayer(), DEVICE, data, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("model", "side", "size"), [(LeNet5(), 28, 80_202), (DigitsNet(), 8, 10_106)]
+)
+def test_a_network_has_so_many_parameters(model, side, size):
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, side, side, 1)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == size

@@ -1,0 +1,64 @@
+"""Small versions of every rule, in one table that the conformance tests walk."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+import analogjax
+from analogjax.devices import SoftBounds
+from analogjax.pulses import ExpectedPulses, Factors
+
+RULES = {
+    "analog_sgd": {},
+    "tiki_taka": {"gamma": 0.5},
+    "mixed_precision": {},
+    "residual_learning": {"num_tiles": 2, "gamma": 0.5, "transfer_every": 2},
+}
+SHAPE = (3, 2)
+# The scheme that compiles fastest; the seed still decides the devices.
+FAST = ExpectedPulses()
+
+
+def device(dw_min=0.02):
+    """Soft bounds whose steps vary, so that seeds matter, and little else to compile."""
+    return dataclasses.replace(SoftBounds(dw_min=dw_min).without_variation(), dw_min_dtod=0.3)
+
+
+def factory(name):
+    return getattr(analogjax, name)
+
+
+def settings(name, pulses=FAST):
+    """The settings of a rule but for learning rate, device and key."""
+    schemes = {"pulses": pulses, "transfer_pulses": pulses}
+    if "gamma" not in RULES[name]:
+        del schemes["transfer_pulses"]
+    return {**RULES[name], **schemes}
+
+
+def make(name, learning_rate=0.1, *, dw_min=0.02, key=0, pulses=FAST, **more):
+    """A small version of a rule."""
+    return factory(name)(
+        learning_rate, device(dw_min), key=key, **{**settings(name, pulses), **more}
+    )
+
+
+def batch(step, shape=SHAPE, batch_size=4):
+    """The factors of one mini-batch."""
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(77), step))
+    return Factors(
+        jax.random.normal(keys[0], (batch_size, shape[0])),
+        jax.random.normal(keys[1], (batch_size, shape[1])),
+    )
+
+
+def gradient(factors):
+    return jnp.einsum("bi,bo->io", *factors)
+
+
+def composite(name, state, gamma=0.5):
+    """The weight matrix a rule's own state of one parameter stands for."""
+    if name == "mixed_precision":
+        return state.stack.tiles[0].w
+    return sum(gamma**n * tile.w for n, tile in enumerate(state.tiles))

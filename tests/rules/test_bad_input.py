@@ -1,0 +1,111 @@
+"""Wrong settings and arguments get one clear error, which names the value."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from problems import RULES, SHAPE, batch, factory, gradient, make
+
+import analogjax
+from analogjax.devices import SoftBounds
+
+DEVICE = SoftBounds()
+PARAMS = {"layer": {"kernel": jnp.zeros(SHAPE)}}
+everywhere = pytest.mark.parametrize("name", RULES)
+
+
+@everywhere
+@pytest.mark.parametrize("shape", [(), (5,)])
+def test_parameter_that_is_no_matrix(name, shape):
+    with pytest.raises(ValueError, match=rf"'bias' has shape \({shape[0] if shape else ''},?\)"):
+        make(name).init({"bias": jnp.zeros(shape)})
+
+
+@everywhere
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_learning_rate_out_of_range(name, rate):
+    with pytest.raises(ValueError, match=rf"learning_rate .* at least 0, got {rate}"):
+        factory(name)(rate, DEVICE, key=0)
+
+
+@everywhere
+def test_device_field_out_of_range(name):
+    with pytest.raises(ValueError, match=r"SoftBounds\.dw_min must be positive, got -1\.0"):
+        factory(name)(0.1, SoftBounds(dw_min=-1.0), key=0)
+
+
+@everywhere
+def test_device_of_another_type(name):
+    with pytest.raises(TypeError, match=r"must be a device of analogjax\.devices, got dict"):
+        factory(name)(0.1, {"dw_min": 0.1}, key=0)
+
+
+@everywhere
+def test_raw_key(name):
+    with pytest.raises(ValueError, match=r"array of shape \(2,\).*wrap_key_data"):
+        make(name, key=jnp.zeros(2, jnp.uint32)).init(PARAMS)
+
+
+SETTINGS = [
+    ("residual_learning", {"gamma": 0.0}, r"gamma must lie in \(0.0, 1.0\], got 0.0"),
+    ("residual_learning", {"gamma": 1.5}, r"gamma must lie in \(0.0, 1.0\], got 1.5"),
+    ("residual_learning", {"gamma": float("nan")}, r"gamma .*, got nan"),
+    ("residual_learning", {"num_tiles": 0}, "num_tiles .* at least 1, got 0"),
+    ("residual_learning", {"num_tiles": 2.5}, "num_tiles must be a whole number .*, got 2.5"),
+    ("residual_learning", {"transfer_every": 0}, "transfer_every .* at least 1, got 0"),
+    ("residual_learning", {"transfer_every": (2, -3), "num_tiles": 3}, "at least 1, got -3"),
+    (
+        "residual_learning",
+        {"transfer_every": (5, 2), "num_tiles": 4},
+        r"transfer_every has 2 periods \(5, 2\); 4 tiles make 3 transfers",
+    ),
+    (
+        "residual_learning",
+        {"transfer_lr": (0.1, 0.2, 0.3), "num_tiles": 3},
+        r"transfer_lr has 3 rates \(0.1, 0.2, 0.3\); 3 tiles make 2 transfers",
+    ),
+    ("residual_learning", {"transfer_lr": -0.5}, "transfer_lr .* at least 0, got -0.5"),
+    ("residual_learning", {"reads_per_transfer": 0}, "reads_per_transfer .*, got 0"),
+    ("residual_learning", {"device": [DEVICE] * 2, "num_tiles": 3}, "2 devices for 3 tiles"),
+    ("tiki_taka", {"device": [DEVICE] * 3}, "Got 3 devices for 2 tiles"),
+    ("tiki_taka", {"gamma": 1.5}, r"gamma must lie in \[0.0, 1.0\], got 1.5"),
+    ("tiki_taka", {"gamma": -0.5}, r"gamma must lie in \[0.0, 1.0\], got -0.5"),
+    ("tiki_taka", {"transfer_every": 0}, "transfer_every .* at least 1, got 0"),
+    ("tiki_taka", {"reads_per_transfer": 0}, "reads_per_transfer .*, got 0"),
+    ("tiki_taka", {"transfer_lr": -1.0}, r"transfer_lr .* at least 0, got -1\.0"),
+    ("mixed_precision", {"transfer_every": 0}, "transfer_every .* at least 1, got 0"),
+    ("mixed_precision", {"device": [DEVICE] * 2}, "Got 2 devices for 1 tiles"),
+    ("analog_sgd", {"device": [DEVICE] * 2}, "Got 2 devices for 1 tiles"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "message"), SETTINGS)
+def test_setting_out_of_range(name, settings, message):
+    settings = {"learning_rate": 0.1, "device": DEVICE, "key": 0, **settings}
+    with pytest.raises(ValueError, match=message):
+        getattr(analogjax, name)(**settings)
+
+
+def test_count_that_jax_traces_names_the_remedy():
+    with pytest.raises(TypeError, match=r"num_tiles must be a Python int .*static_args"):
+        jax.jit(lambda n: analogjax.residual_learning(0.1, DEVICE, key=0, num_tiles=n))(3)
+
+
+X, D = batch(0)
+FACTORS = [
+    ({}, r"factors lacks the parameter 'layer/kernel' \(it has \[\]\)"),
+    ({"other": (X, D)}, r"lacks the parameter 'layer/kernel' \(it has \['other'\]\)"),
+    ({"layer": {"kernel": (X.T, D)}}, r"'layer/kernel' have shapes \(3, 4\) and \(4, 2\)"),
+    ({"layer": {"kernel": (X, D[:3])}}, r"have shapes \(4, 3\) and \(3, 2\)"),
+    ({"layer": {"kernel": (X, X)}}, r"needs \(batch, 3\) and \(batch, 2\)"),
+    ({"layer": {"kernel": X}}, r"pair \(x, d\) .* found \w+ at 'layer/kernel'"),
+    ({"layer": {"kernel": (X, D, D)}}, r"pair \(x, d\) .* found \w+ at 'layer/kernel/0'"),
+]
+
+
+@everywhere
+@pytest.mark.parametrize(("factors", "message"), FACTORS)
+def test_factors_that_do_not_fit(name, factors, message):
+    rule = make(name)
+    grads = {"layer": {"kernel": gradient((X, D))}}
+    with pytest.raises(ValueError, match=message):
+        rule.update(grads, rule.init(PARAMS), PARAMS, factors=factors)

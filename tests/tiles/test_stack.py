@@ -1,0 +1,113 @@
+"""Stacks of tiles: the weight they stand for, and the pulses they count."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from analogjax.devices import ConstantStep, SoftBounds
+from analogjax.pulses import Sent
+from analogjax.tiles import (
+    Counter,
+    effective_weight,
+    program_stack,
+    replace_rows,
+    replace_tile,
+    take_rows,
+)
+
+KEY = jax.random.key(8)
+SHAPE = (7, 4)
+
+
+def stack_of(num_tiles, w, **fields):
+    scales = 0.6 ** jnp.arange(num_tiles)
+    devices = [SoftBounds.with_states(10, **fields)] * num_tiles
+    return program_stack(KEY, devices, w, scales), scales
+
+
+@pytest.mark.parametrize("num_tiles", [1, 2, 3, 6])
+def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
+    stack, scales = stack_of(num_tiles, jax.random.uniform(KEY, SHAPE, minval=-1))
+    rng = np.random.default_rng(num_tiles)
+    replace = jax.jit(replace_rows, static_argnums=1)
+    shadow = [np.asarray(tile.w) for tile in stack.tiles]
+    sent_up = np.zeros(num_tiles)
+    for _ in range(60):
+        n = int(rng.integers(num_tiles))
+        if n == num_tiles - 1:
+            w = rng.normal(size=SHAPE).astype(np.float32)
+            up = rng.integers(9, size=SHAPE)
+            stack = replace_tile(stack, n, Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE)))
+            shadow[n] = w
+        else:
+            first, reads = int(rng.integers(SHAPE[0])), int(rng.integers(1, 4))
+            rows = (first + np.arange(reads)) % SHAPE[0]
+            w = rng.normal(size=(reads, SHAPE[1])).astype(np.float32)
+            up = rng.integers(9, size=w.shape)
+            sent = Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(w.shape))
+            np.testing.assert_array_equal(
+                take_rows(stack.tiles[n].w, first, reads), shadow[n][rows]
+            )
+            stack = replace(stack, n, jnp.int32(first), sent, scales)
+            shadow[n] = shadow[n].copy()
+            shadow[n][rows] = w
+        sent_up[n] += up.sum()
+        total = sum(0.6**k * w.astype(float) for k, w in enumerate(shadow))
+        np.testing.assert_allclose(effective_weight(stack, scales), total, atol=1e-6)
+    for tile, w in zip(stack.tiles, shadow, strict=True):
+        np.testing.assert_array_equal(tile.w, w)
+    np.testing.assert_array_equal(stack.pulses.total[:, 0], sent_up)
+
+
+@pytest.mark.parametrize("num_tiles", [1, 2, 3, 6])
+def test_programmed_weight_is_on_the_most_significant_tile_clipped_to_its_bounds(num_tiles):
+    w = 2.0 * jax.random.normal(KEY, SHAPE)
+    stack, scales = stack_of(num_tiles, w, w_max_dtod=0.1, w_min_dtod=0.1)
+    cells = stack.tiles[0].cells
+    np.testing.assert_array_equal(stack.tiles[0].w, jnp.clip(w, cells.w_min, cells.w_max))
+    np.testing.assert_allclose(effective_weight(stack, scales), stack.tiles[0].w, atol=1e-7)
+    assert not any(tile.w.any() for tile in stack.tiles[1:])
+    assert not stack.pulses.total.any()
+
+
+def test_tiles_of_one_stack_have_crosspoints_of_their_own():
+    stack, _ = stack_of(3, jnp.zeros(SHAPE))
+    steps = [np.ravel(tile.cells.step_up) for tile in stack.tiles]
+    assert len(np.unique(np.concatenate(steps))) == 3 * np.prod(SHAPE)
+
+
+def test_rows_come_in_cyclic_order_with_the_constants_of_their_crosspoints():
+    stack, _ = stack_of(2, jax.random.uniform(KEY, SHAPE), w_min_dtod=0.0)
+    tile = stack.tiles[0]
+    for first, rows in ((2, [2]), (0, [0, 1, 2]), (5, [5, 6, 0])):
+        part = take_rows(tile, first, len(rows))
+        np.testing.assert_array_equal(part.w, tile.w[jnp.array(rows)])
+        np.testing.assert_array_equal(part.cells.step_up, tile.cells.step_up[jnp.array(rows)])
+    cells = ConstantStep().without_variation().sample(KEY, SHAPE)
+    assert take_rows(cells, 0, 2) == cells
+
+
+def exact(counter):
+    """What a counter stands for, as Python ints."""
+    return [
+        int(total) + int(missing)
+        for total, missing in zip(counter.total.tolist(), counter.missing.tolist(), strict=True)
+    ]
+
+
+def test_counter_is_exact_far_beyond_the_integers_of_float32():
+    rng = np.random.default_rng(0)
+    amounts = rng.integers(0, [2, 1000, 2**20, 2**23], size=(20_000, 4))
+    amounts[:, 0] = 1
+    start = Counter(jnp.array([2.0**24, 0, 0, 0]), jnp.zeros(4))
+    add = jax.jit(
+        functools.partial(jax.lax.scan, lambda counter, amount: (counter.add(amount), None))
+    )
+    counter, _ = add(start, jnp.asarray(amounts, jnp.float32))
+    expected = [2**24 * (column == 0) + int(amounts[:, column].sum()) for column in range(4)]
+    assert exact(counter) == expected
+    assert expected[3] > 2**36
+    np.testing.assert_allclose(counter.total, np.array(expected, float), rtol=2**-23)
