@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/report.py [--check]
 
-Each table stands between two comments, ``<!-- NAME -->`` and ``<!-- end -->``; nothing in between is
+Each table stands between two comments, ``<!-- NAME -->`` and ``<!-- end -->``; nothing between is
 ever typed. With --check nothing is written, and the exit status says whether the tables are true.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 # These tests compile much and run little; lighter code generation halves their time.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 jax.config.update("jax_default_prng_impl", "threefry2x32")
 jax.config.update("jax_threefry_partitionable", True)
 

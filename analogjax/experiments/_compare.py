@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analogjax._version import __version__
-from analogjax.experiments._files import write_json, write_lines, write_whole
+from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -58,6 +58,9 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
     task = options.task
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    if any(tiles < 1 for tiles in options.num_tiles):
+        raise ValueError(f"num_tiles must be at least 1 each, got {options.num_tiles}.")
+    check_directory(options.out)
     seeds = tuple(range(task.seed, task.seed + options.seeds))
     start_time = time.perf_counter()
     data, model, device = task.images(), task.model(), task.device()
@@ -80,7 +83,7 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
         "analogjax": __version__,
         "jax": jax.__version__,
         "machine": f"{platform.machine()}, {jax.devices()[0].device_kind}",
-        "task": {k: str(v) if isinstance(v, Path) else v for k, v in vars(task).items()},
+        "task": task.record(),
         "device": {k: float(v) for k, v in vars(device).items()},
         "seconds": round(time.perf_counter() - start_time, 1),
         "runs": [result.summary() for result in results],

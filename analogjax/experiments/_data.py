@@ -78,7 +78,7 @@ def load(
     Example:
       >>> from analogjax.experiments import load
       >>> load("digits").train_images.shape
-      (1437, 8, 8, 1)
+      (1438, 8, 8, 1)
     """
     if dataset not in DATASETS:
         raise ValueError(f"Unknown dataset '{dataset}'; choose one of {', '.join(DATASETS)}.")

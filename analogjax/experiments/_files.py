@@ -21,6 +21,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def check_directory(path: Path) -> None:
+    """Raises a ValueError if results cannot be written to a directory ``path``."""
+    existing = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise ValueError(f"Results cannot be written to {path}: {existing} does not take files.")
+
+
 def write_json(path: Path, content) -> None:
     """Writes one JSON document, readable by people too."""
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -35,6 +35,11 @@ class TaskOptions:
     states: float = 4
     seed: int = 0
 
+    def record(self) -> dict:
+        """The options that decide the outcome, for the summary; where the files lie does not."""
+        where = ("data_dir", "download")
+        return {name: value for name, value in vars(self).items() if name not in where}
+
     def images(self) -> ImageSet:
         """The images the options name."""
         return load(self.dataset, self.data_dir, train_size=self.train_size, download=self.download)

@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 
 from analogjax._version import __version__
-from analogjax.experiments._files import write_json, write_lines, write_whole
+from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -41,6 +41,7 @@ def train(options: TrainOptions, console: Console) -> RunResult:
         nothing is written.
     """
     task = options.task
+    check_directory(options.out)
     data, device = task.images(), task.device()
     with epoch_progress(console) as start:
         result = run(
@@ -57,7 +58,7 @@ def train(options: TrainOptions, console: Console) -> RunResult:
     write_lines(options.out / "metrics.jsonl", result.rows())
     summary = {
         "analogjax": __version__,
-        "task": _plain(dataclasses.asdict(task)),
+        "task": task.record(),
         "factors": options.factors,
         **result.summary(),
     }
@@ -70,10 +71,6 @@ def train(options: TrainOptions, console: Console) -> RunResult:
     )
     console.print(f"Results are in {options.out}/", soft_wrap=True)
     return result
-
-
-def _plain(content: dict) -> dict:
-    return {key: str(v) if isinstance(v, Path) else v for key, v in content.items()}
 
 
 def _figure(path: Path, result: RunResult) -> None:

@@ -173,7 +173,9 @@ def _hits(model, params, images, labels, chunk: int = 500) -> jax.Array:
         return (model.apply({"params": params}, x).argmax(-1) == y).sum()
 
     whole = len(labels) // chunk * chunk
-    hits = count(images[whole:], labels[whole:])
+    hits = jnp.zeros((), jnp.int32)
+    if whole < len(labels):
+        hits += count(images[whole:], labels[whole:])
     if whole:
         parts = (
             images[:whole].reshape(-1, chunk, *images.shape[1:]),

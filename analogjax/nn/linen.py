@@ -148,10 +148,11 @@ def taps(model: nn.Module, variables, *args, **kwargs):
       ((4, 2), (4, 3))
     """
 
-    def collect(variables, args, kwargs):
-        return model.apply(variables, *args, mutable=[_COLLECTION], **kwargs)[1]
+    def collect(variables):
+        mutable = nn.DenyList("params")  # Batch statistics, say, may change in the pass.
+        return model.apply(variables, *args, mutable=mutable, **kwargs)[1]
 
-    shapes = jax.eval_shape(collect, variables, args, kwargs).get(_COLLECTION, {})
+    shapes = jax.eval_shape(collect, variables).get(_COLLECTION, {})
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 

@@ -129,7 +129,7 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
         taps = _taps(loss_fn, graphdef, (params, rest), args)
 
         def pure(params, taps):
-            tapped = nnx.merge(graphdef, params, rest)
+            tapped = nnx.merge(graphdef, params, rest, copy=True)
             for path, layer in _layers(tapped):
                 layer.tap = Tap(taps[path]) if path in taps else None
             out = loss_fn(tapped, *args)
@@ -163,13 +163,13 @@ def _taps(loss_fn, graphdef, state, args) -> dict[str, Factors]:
             )
         noted[path] = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), shapes)
 
-    def run(state, args):
-        model = nnx.merge(graphdef, *state)
+    def run(state):
+        model = nnx.merge(graphdef, *state, copy=True)
         for path, layer in _layers(model):
             layer.note = functools.partial(note, path)
         loss_fn(model, *args)
 
-    jax.eval_shape(run, state, args)
+    jax.eval_shape(run, state)
     return {path: Factors(*(jnp.zeros(*leaf) for leaf in pair)) for path, pair in noted.items()}
 
 

@@ -60,7 +60,10 @@ def line_probabilities(
     top_d = jnp.max(jnp.abs(d), axis=-1, keepdims=True)
     wanted = learning_rate * top_x * top_d / granularity
     longest = jnp.full_like(wanted, desired_bl)
-    length = jnp.minimum(jnp.ceil(wanted), longest) if update_bl_management else longest
+    # Rounding of the product must not lengthen a train that needs a whole number of slots.
+    length = (
+        jnp.minimum(jnp.ceil(wanted * (1.0 - 1e-6)), longest) if update_bl_management else longest
+    )
     gain = jnp.sqrt(learning_rate / (granularity * jnp.maximum(length, 1.0)))
     gain_x = gain_d = gain
     if update_management or update_bl_management:

@@ -84,8 +84,9 @@ class TransferChain:
         if stage is not None:
             stage = stage if self.chain else jnp.minimum(stage, last - 1)
             warm = stage < last
-            active = jnp.where(warm, stage == n, due)
-            due |= step % self.periods[-1] == 0
+            warm_due = step % self.periods[-1] == 0
+            active = jnp.where(warm, (stage == n) & warm_due, due)
+            due |= warm_due
             period = jnp.where(warm, self.periods[-1], period)
             rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size

@@ -7,6 +7,7 @@ import pooch
 import pytest
 from flax import linen as nn
 
+from analogjax.devices import SoftBounds
 from analogjax.experiments._cli import main
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings
@@ -27,6 +28,15 @@ def rows_of(directory):
     return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.fixture
+def small_task(monkeypatch):
+    """One layer of devices all alike, which compiles faster than what the options name."""
+    device = SoftBounds.with_states(4).without_variation()
+    monkeypatch.setattr(TaskOptions, "model", lambda self: OneLayer())
+    monkeypatch.setattr(TaskOptions, "device", lambda self: device)
+
+
+@pytest.mark.usefixtures("small_task")
 def test_train_writes_metrics_summary_and_figure_of_the_run_it_names(tmp_path, capsys):
     out = tmp_path / "made" / "by" / "train"
     rule = ["--rule", "residual-learning", "--num-tiles", "2", "--seed", "7"]
@@ -38,6 +48,7 @@ def test_train_writes_metrics_summary_and_figure_of_the_run_it_names(tmp_path, c
     }
     rows, summary = rows_of(out), json.loads((out / "summary.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[1]["pulses"] > rows[0]["pulses"] > 0
     assert rows[-1]["test_accuracy"] == summary["test_accuracy"][0]
     assert summary["settings"]["num_tiles"] == 2
     assert summary["task"]["train_size"] == 64
@@ -61,8 +72,8 @@ def test_train_writes_metrics_summary_and_figure_of_the_run_it_names(tmp_path, c
     assert {"epoch", "train_loss", "test_accuracy"} <= set(rows[0])
 
 
-def test_compare_writes_one_run_for_each_rule(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(TaskOptions, "model", lambda self: OneLayer())  # Compiles faster.
+@pytest.mark.usefixtures("small_task")
+def test_compare_writes_one_run_for_each_rule(tmp_path, capsys):
     options = [*SMALL, "--epochs", "1", "--num-tiles", "2", "--seeds", "1", "--seed", "3"]
     assert main(["compare", *options, "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -74,6 +85,9 @@ def test_compare_writes_one_run_for_each_rule(tmp_path, monkeypatch, capsys):
     rules = ["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
     assert [row["rule"] for row in rows] == rules
     assert {row["seed"] for row in rows} == {3}
+    assert [row["num_tiles"] for row in rows] == [0, 1, 2, 1, 2]
+    assert rows[0]["pulses"] == 0
+    assert rows[-1]["pulses"] > 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert [r["test_accuracy"] for r in summary["runs"]] == [[r["test_accuracy"]] for r in rows]
     assert (tmp_path / "compare.png").read_bytes().startswith(PNG)

@@ -20,7 +20,7 @@ from analogjax.pulses import ExpectedPulses
 from analogjax.rules import leaf_name
 
 STEPS, GAMMA, DIGITAL_RATE = 3, 0.5, 0.1
-CHAIN = {"num_tiles": 3, "gamma": GAMMA, "transfer_every": 1, "transfer_lr": 0.3}
+CHAIN = {"num_tiles": 2, "gamma": GAMMA, "transfer_every": 1, "transfer_lr": 0.3}
 RULES = {
     "analog_sgd": ("analog_sgd", {}),
     "tiki_taka": ("tiki_taka", {"gamma": GAMMA}),

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 
 import analogjax
 from analogjax.devices import SoftBounds
@@ -45,12 +45,9 @@ def make(name, learning_rate=0.1, *, dw_min=0.02, key=0, pulses=FAST, **more):
 
 
 def batch(step, shape=SHAPE, batch_size=4):
-    """The factors of one mini-batch."""
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(77), step))
-    return Factors(
-        jax.random.normal(keys[0], (batch_size, shape[0])),
-        jax.random.normal(keys[1], (batch_size, shape[1])),
-    )
+    """The factors of one mini-batch; NumPy, so that there is nothing to compile."""
+    rng = np.random.default_rng([77, step])
+    return Factors(*(rng.normal(size=(batch_size, size)).astype(np.float32) for size in shape))
 
 
 def gradient(factors):

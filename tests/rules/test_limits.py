@@ -49,10 +49,10 @@ def test_distance_to_digital_sgd_falls_as_the_root_of_the_step(name):
 
     run = jax.jit(jax.vmap(run, in_axes=(0, None)))
     error = [
-        float(jnp.sqrt(jnp.mean((run(jax.random.split(KEYS[2], 64), dw) - digital()) ** 2)))
+        float(jnp.sqrt(jnp.mean((run(jax.random.split(KEYS[2], 32), dw) - digital()) ** 2)))
         for dw in steps
     ]
-    # Each of the 1,920 errors has a variance of at most STEPS * RATE * |x d| * dw_min, for the
+    # Each of the 960 errors has a variance of at most STEPS * RATE * |x d| * dw_min, for the
     # sum of the pulse counts' variances; a step 16 times finer makes it 4 times smaller.
     assert error[0] / error[1] == pytest.approx(4, rel=0.15)
     mean_size = float(jnp.mean(jnp.abs(X)) * jnp.mean(jnp.abs(D)))
@@ -116,7 +116,7 @@ def test_ideal_devices_reach_the_least_squares_optimum(name, with_factors):
         return (params, state), None
 
     params = {"w": jnp.zeros((4, 3))}
-    (params, _), _ = jax.jit(lambda carry: jax.lax.scan(step, carry, length=800))(
+    (params, _), _ = jax.jit(lambda carry: jax.lax.scan(step, carry, length=600))(
         (params, rule.init(params))
     )
     # Pulses of opposite samples keep the weight in motion by a few steps' root, below 0.02.

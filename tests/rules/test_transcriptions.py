@@ -15,8 +15,8 @@ RATE = 0.02
 DEVICE = SoftBounds.with_states(20, w_max=0.9, w_min=-0.7, up_down=0.1, up_down_dtod=0.05)
 EXPECTED = {"pulses": ExpectedPulses(), "transfer_pulses": ExpectedPulses()}
 KEYS = jax.random.split(jax.random.key(17), 3)
-X = 0.3 + jax.random.normal(KEYS[0], (STEPS, BATCH, IN))
-D = 0.1 + jax.random.normal(KEYS[1], (STEPS, BATCH, OUT))
+X = np.asarray(0.3 + jax.random.normal(KEYS[0], (STEPS, BATCH, IN)))
+D = np.asarray(0.1 + jax.random.normal(KEYS[1], (STEPS, BATCH, OUT)))
 START = 0.3 * jax.random.normal(KEYS[2], (IN, OUT))
 
 
@@ -62,6 +62,12 @@ CHAINS = {
         (9, 3),
         65,
     ),
+    "stages_without_a_chain": (
+        False,
+        {"transfer_every": 3, "warm_start": analogjax.Stages(40), "chain": False},
+        (9, 3),
+        40,
+    ),
 }
 
 
@@ -75,7 +81,7 @@ def test_residual_learning_follows_its_equations(case):
     path, start, end = train(rule, X, D, with_factors)
     expected = transcriptions.chain(
         *parts(start), DEVICE.dw_min, gradients(with_factors), 0.4, (0.3, 0.2), periods, 2,
-        stage_length,
+        stage_length, settings.get("chain", True),
     )  # fmt: skip
     assert_same(path, end, *expected)
 

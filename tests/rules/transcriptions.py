@@ -27,10 +27,13 @@ class Gradient:
         self.size = rate * np.abs(outer).sum(0) if with_factors else np.abs(self.change)
 
 
-def chain(tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_length=None):
+def chain(
+    tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_length=None, after=True
+):
     """Multi-tile residual learning; returns the composite weight after every step, and the tiles.
 
-    ``tiles[0]`` is the most significant one. ``stage_length`` is that of a staged warm start.
+    ``tiles[0]`` is the most significant one. ``stage_length`` is that of a staged warm start,
+    after which the chain follows, or else the last stage goes on.
     """
     last = len(tiles) - 1
     tiles = [np.asarray(w, float) for w in tiles]
@@ -42,6 +45,7 @@ def chain(tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_l
             tiles[last], gradient.change, gradient.size, cells[last], dw_min
         )
         stage = last if stage_length is None else (t - 1) // stage_length
+        stage = stage if after else min(stage, last - 1)
         if stage < last:
             transfers = [(last, stage, periods[-1], rates[-1])]
         else:
