@@ -118,7 +118,9 @@ def run(
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
-        raise ValueError(f"seeds must be whole numbers in [0, 2**32), got {seeds}.")
+        raise ValueError(
+            f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."
+        )
     settings = settings.complete()
     steps = len(data.train_labels) // max(batch_size, 1)
 

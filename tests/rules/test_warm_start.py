@@ -129,3 +129,26 @@ def test_plateau_without_the_loss_names_both_remedies():
 def test_length_that_is_no_count_is_refused(warm_start, message):
     with pytest.raises(ValueError, match=message):
         residual(warm_start).init({"w": jnp.zeros((1, 2))})
+
+
+def test_uneven_periods_do_not_add_transfers_to_a_warm_start():
+    device = SoftBounds.with_states(20).without_variation()
+    rule = analogjax.residual_learning(
+        0.1,
+        device,
+        key=0,
+        num_tiles=3,
+        transfer_every=(3, 2),
+        warm_start=Stages(100),
+        pulses=ExpectedPulses(),
+        transfer_pulses=ExpectedPulses(),
+    )
+    params = {"w": jnp.zeros((1, 1))}
+    state = rule.init(params)
+    moved = []
+    for step in range(1, 9):
+        before = state.weights["w"].tiles[0].w
+        _, state = rule.update({"w": -jnp.ones((1, 1))}, state, params)
+        if state.weights["w"].tiles[0].w != before:
+            moved.append(step)
+    assert moved == [2, 4, 6, 8]
