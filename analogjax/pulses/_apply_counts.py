@@ -3,14 +3,14 @@
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._words import normal, stream, uniform
 
 
 def apply_counts(
     words: jax.Array,
-    device: PulsedDevice,
-    cells: Cells,
+    device: Device,
+    cells: AnyCells,
     w: jax.Array,
     up: jax.Array,
     down: jax.Array,

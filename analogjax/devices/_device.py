@@ -1,0 +1,119 @@
+"""What pulse schemes and rules ask of a device."""
+
+import abc
+import dataclasses
+from typing import ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analogjax.devices._cells import AnyCells, is_concrete
+
+Real = float | jax.Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Device(abc.ABC):
+    """Anything an array can be made of.
+
+    Attributes:
+      pulsed: whether the device moves in pulses only; if False, the pulse schemes add the wanted
+        change to the weights as it is.
+      dw_min: mean weight step of one pulse.
+    """
+
+    pulsed: ClassVar[bool] = True
+
+    dw_min: Real = 0.001
+
+    @property
+    def granularity(self) -> Real:
+        """The weight step the pulse generator reckons with: ``dw_min``."""
+        return self.dw_min
+
+    @property
+    @abc.abstractmethod
+    def n_states(self) -> Real:
+        """Number of states of the mean device."""
+
+    def check_fields(self) -> None:
+        """Raises a ValueError if fields contradict one another; extended by some devices."""
+        granularity = self.granularity
+        if is_concrete(granularity) and not np.all(np.asarray(granularity) > 0):
+            raise ValueError(
+                f"{type(self).__name__}.granularity, the step that pulses are counted in, must be "
+                f"positive, got {granularity} from the other fields."
+            )
+
+    def without_variation(self) -> Self:
+        """The same mean device, with every crosspoint and every pulse alike."""
+        varied = ("_dtod", "_std", "corrupt_devices_prob")
+        names = [field.name for field in dataclasses.fields(self) if field.name.endswith(varied)]
+        return dataclasses.replace(self, **dict.fromkeys(names, 0.0))
+
+    @abc.abstractmethod
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> AnyCells:
+        """Draws the constants of ``shape`` crosspoints."""
+
+    def program(self, cells: AnyCells, w: jax.Array) -> jax.Array:
+        """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
+        return jnp.clip(w, cells.w_min, cells.w_max)
+
+    @abc.abstractmethod
+    def steps(self, cells: AnyCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Noise-free sizes of the next up and of the next down pulse, before any clipping."""
+
+    def response(self, cells: AnyCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r"""Response factors :math:`q_+(w), q_-(w)`: the steps in units of the granularity.
+
+        Args:
+          cells: constants drawn by :meth:`sample`.
+          w: weights, ``(in, out)``.
+
+        Returns:
+          ``(q_up, q_down)``, dimensionless: one pulse moves w by +granularity * q_up or by
+          -granularity * q_down on average.
+        """
+        up, down = self.steps(cells, w)
+        return up / self.granularity, down / self.granularity
+
+    def symmetric_point(self, cells: AnyCells) -> jax.Array:
+        r"""The weight where up and down steps are equal, :math:`q_+(w) = q_-(w)`.
+
+        Alternating pulses drive the weight there. Found by bisection between the bounds; where the
+        steps are equal nowhere, it is the bound that the larger of them leads to.
+
+        Args:
+          cells: constants drawn by :meth:`sample`.
+
+        Returns:
+          The weights, of the shape of the array, or a scalar where no constant varies.
+        """
+        shape = jnp.broadcast_shapes(*(jnp.shape(leaf) for leaf in jax.tree.leaves(cells)))
+        # A finite range, so that unbounded devices have a middle, too.
+        low, high = (
+            jnp.broadcast_to(jnp.clip(bound, -1e30, 1e30), shape)
+            for bound in (cells.w_min, cells.w_max)
+        )
+
+        def halve(_, bounds):
+            low, high = bounds
+            middle = (low + high) / 2
+            up, down = self.steps(cells, middle)
+            return jnp.where(up >= down, middle, low), jnp.where(up <= down, middle, high)
+
+        low, high = jax.lax.fori_loop(0, 40, halve, (low, high))
+        return (low + high) / 2
+
+    @abc.abstractmethod
+    def apply_pulse(
+        self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array
+    ) -> jax.Array:
+        """The weights after one pulse, with noise drawn from a key (None: without noise)."""
+
+    @abc.abstractmethod
+    def pulse(
+        self, cells: AnyCells, w: jax.Array, direction: jax.Array, xi: jax.Array
+    ) -> jax.Array:
+        """The weights after one pulse, with given standard normal numbers ``xi`` as noise."""
