@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 
 
 def pulse_response(
     key: jax.Array,
-    device: PulsedDevice,
+    device: Device,
     pulses: np.ndarray,
     *,
     crosspoints: int = 200,
@@ -54,7 +54,7 @@ def pulse_response(
 
 
 def plot_pulse_response(
-    axes, device: PulsedDevice, *, key: jax.Array | None = None, cycles: int = 2, examples: int = 5
+    axes, device: Device, *, key: jax.Array | None = None, cycles: int = 2, examples: int = 5
 ) -> None:
     """Draws the weight under trains of up and down pulses: mean device, examples, spread.
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import jax
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.nn import labels
 from analogjax.rules import (
     Plateau,
@@ -94,7 +94,7 @@ _TWO_TILES = {"learning_rate": 0.3, "gamma": 0.2, "transfer_lr": 0.01}
 
 def make_optimizer(
     settings: RuleSettings,
-    device: PulsedDevice,
+    device: Device,
     key: jax.Array,
     *,
     epochs: int,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme, Sent
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, device_list
@@ -29,7 +29,7 @@ class MixedPrecisionState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _MixedPrecision:
-    device: PulsedDevice
+    device: Device
     period: int
     pulses: PulseScheme
 
@@ -72,7 +72,7 @@ class _MixedPrecision:
 
 def mixed_precision(
     learning_rate: optax.ScalarOrSchedule,
-    device: PulsedDevice,
+    device: Device,
     *,
     key: jax.Array | int,
     transfer_every: int = 1,

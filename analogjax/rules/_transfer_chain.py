@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import PulseScheme, Sent
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
@@ -40,7 +40,7 @@ class TransferChain:
       transfer_pulses: scheme that writes the transfers.
     """
 
-    devices: tuple[PulsedDevice, ...]
+    devices: tuple[Device, ...]
     scales: jax.Array
     periods: tuple[int, ...]
     rates: tuple[Any, ...]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import Cells, Device
 from analogjax.pulses import Sent
 from analogjax.tiles._counter import Counter
 from analogjax.tiles._rows import put_rows, take_rows
@@ -45,7 +45,7 @@ class TileStack(NamedTuple):
 
 
 def program_stack(
-    key: jax.Array, devices: Sequence[PulsedDevice], w: jax.Array, scales: jax.Array
+    key: jax.Array, devices: Sequence[Device], w: jax.Array, scales: jax.Array
 ) -> TileStack:
     """A stack that holds ``w`` on its most significant tile, clipped to that tile's bounds.
 
