@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.devices._cells import Cells, is_concrete, spread
 from analogjax.devices._linear_response import LinearResponse, relative
@@ -85,7 +86,7 @@ class LinearStep(LinearResponse):
         super().check_fields()
         for name in ("gamma_up", "gamma_down"):
             value = getattr(self, name)
-            if is_concrete(value) and not self.allow_increasing and jnp.any(value < 0):
+            if is_concrete(value) and not self.allow_increasing and np.any(np.asarray(value) < 0):
                 raise ValueError(
                     f"LinearStep.{name} must be at least 0 unless allow_increasing, got {value}."
                 )
