@@ -1,0 +1,183 @@
+"""What no parameters and no pulses may break, searched for with random devices."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from device_table import DEVICES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analogjax.devices import SoftBoundsReference, exponential_response, power_response
+
+POINTS = (40,)
+RANGES = {
+    "dw_min": (1e-4, 1.0),
+    "dw_min_std": (0.0, 3.0),
+    "w_max": (0.0, 1.0),
+    "w_min": (-1.0, 0.0),
+    "up_down": (-0.9, 0.9),
+    "pow_up_down": (-0.9, 0.9),
+    "corrupt_devices_prob": (0.0, 1.0),
+    "pow_gamma": (0.0, 4.0),
+    "piecewise_up": (0.0, 2.0),
+    "piecewise_down": (0.0, 2.0),
+}
+SATURATING = {
+    **{name: DEVICES[name] for name in ("PowStep", "SoftBounds")},
+    "SoftBoundsReference": SoftBoundsReference(
+        slope_up_dtod=0.1, slope_down_dtod=0.1, reference_std=0.1, subtract_symmetry_point=True
+    ),
+    "power": dataclasses.replace(power_response(2.0, 0.6), w_max_dtod=0.0, w_min_dtod=0.0),
+    "exponential": dataclasses.replace(
+        exponential_response(2.0, 0.6), w_max_dtod=0.0, w_min_dtod=0.0
+    ),
+}
+REFERENCED = dataclasses.replace(
+    DEVICES["PowStepReference"], subtract_symmetry_point=True, reference_std=0.1
+)
+PROPERTIES = {**DEVICES, "SoftBoundsReference": SATURATING["SoftBoundsReference"],
+              "PowStepReference": REFERENCED}  # fmt: skip
+
+quick = settings(deadline=None, max_examples=20, derandomize=True, database=None)
+seeds = st.integers(0, 2**31 - 1)
+
+
+def devices(base, fields=None):
+    """Devices like ``base``, with the given fields (by default all) anywhere in their ranges."""
+
+    def numbers(field):
+        low, high = RANGES.get(field.name, (0.0, 1.5))
+        value = getattr(base, field.name)
+        one = st.floats(low, high, allow_subnormal=False)
+        return st.tuples(*[one] * len(value)) if isinstance(value, tuple) else one
+
+    return st.builds(
+        functools.partial(dataclasses.replace, base),
+        **{
+            field.name: numbers(field)
+            for field in dataclasses.fields(base)
+            if not field.metadata.get("static") and (fields is None or field.name in fields)
+        },
+    )
+
+
+# Without consistency, where steps and exponents may be negative and ranges far from zero.
+INCONSISTENT = {
+    f"{name} without consistency": dataclasses.replace(PROPERTIES[name], enforce_consistency=False)
+    for name in ("ConstantStep", "ExpStep", "PowStep", "SoftBoundsReference")
+}
+
+
+@pytest.mark.parametrize("name", {**PROPERTIES, **INCONSISTENT})
+def test_no_pulses_leave_the_bounds_or_move_a_corrupt_cell(name):
+    @jax.jit
+    def run(device, seed, share_up):
+        key = jax.random.key(seed)
+        cells = device.sample(key, POINTS)
+        start = device.program(cells, jax.random.normal(key, POINTS))
+
+        def pulse(w, key):
+            rest, up = jax.random.uniform(key, (2, *POINTS))
+            direction = jnp.where(rest < 0.1, 0, jnp.where(up < share_up, 1, -1))
+            w = device.apply_pulse(key, cells, w, direction)
+            return w, w
+
+        return cells, start, jax.lax.scan(pulse, start, jax.random.split(key, 30))[1]
+
+    @quick
+    @given(devices({**PROPERTIES, **INCONSISTENT}[name]), seeds, st.floats(0.0, 1.0))
+    def check(device, seed, share_up):
+        cells, start, path = run(device, seed, share_up)
+        assert np.isfinite(path).all()
+        assert np.all((path >= cells.w_min) & (path <= cells.w_max))
+        stuck = np.broadcast_to(cells.w_max == cells.w_min, POINTS)
+        np.testing.assert_array_equal(path[:, stuck], np.tile(start[stuck], (30, 1)))
+
+    check()
+    assert run._cache_size() == 1
+
+
+COMMON = ("dw_min", "dw_min_dtod", "up_down", "up_down_dtod", "w_max_dtod", "w_min_dtod")
+
+
+@pytest.mark.parametrize("name", {**SATURATING, **PROPERTIES})
+def test_steps_are_equal_at_the_symmetric_point_or_push_against_a_bound(name):
+    base = {**PROPERTIES, **SATURATING}[name]
+
+    @jax.jit
+    def evaluate(device, seed):
+        cells = device.sample(jax.random.key(seed), POINTS)
+        w = device.symmetric_point(cells)
+        up, down = device.steps(cells, w)
+        return [jnp.broadcast_to(a, POINTS) for a in (w, up, down, cells.w_max, cells.w_min)]
+
+    @quick
+    @given(devices(base, COMMON), seeds)
+    def check(device, seed):
+        w, up, down, w_max, w_min = map(np.asarray, evaluate(device, seed))
+        equal = np.isclose(up, down, rtol=1e-2, atol=1e-4 * device.dw_min)
+        margin = 1e-5 * (w_max - w_min)
+        assert np.all(equal | ((up > down) & (w >= w_max - margin))
+                      | ((up < down) & (w <= w_min + margin)))  # fmt: skip
+
+    check()
+
+
+@pytest.mark.parametrize("name", SATURATING)
+def test_steps_vanish_at_the_bounds_they_lead_to(name):
+    fields = ("dw_min", "dw_min_dtod", "up_down", "up_down_dtod", "corrupt_devices_prob")
+
+    @jax.jit
+    def evaluate(device, seed):
+        cells = device.sample(jax.random.key(seed), POINTS)
+        return device.steps(cells, cells.w_max)[0], device.steps(cells, cells.w_min)[1]
+
+    @quick
+    @given(devices(SATURATING[name], fields), seeds)
+    def check(device, seed):
+        for step in evaluate(device, seed):
+            assert np.abs(step).max() <= 1e-6 * device.dw_min
+
+    check()
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_gradients_flow_through_responses_and_pulses(name):
+    device = dataclasses.replace(PROPERTIES[name], dw_min=0.05)
+    cells = device.sample(jax.random.key(8), POINTS)
+    direction = jnp.where(jnp.arange(*POINTS) % 2 == 0, 1, -1)
+    # Away from the bounds and from the nodes of the piecewise device, where curves bend.
+    w = jnp.linspace(0.25, 0.75, *POINTS) * cells.w_max
+
+    def function(device, cells, w):
+        q_up, q_down = device.response(cells, w)
+        return q_up + 0.5 * q_down + device.pulse(cells, w, direction, jnp.zeros(POINTS))
+
+    @jax.jit
+    def slopes(device, cells, w):
+        gradients = jax.grad(lambda *at: jnp.sum(function(*at)), argnums=(0, 1, 2))
+        h = 1e-3
+        by_w = (function(device, cells, w + h) - function(device, cells, w - h)) / (2 * h)
+        return *gradients(device, cells, w), by_w
+
+    by_device, by_cells, by_w, difference = slopes(device, cells, w)
+    np.testing.assert_allclose(by_w, difference, rtol=1e-2, atol=1e-2)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((by_device, by_cells)))
+    assert np.all(by_cells.step_up != 0)
+
+
+@pytest.mark.parametrize("name", ["PowStep", "SoftBoundsReference"])
+def test_gradients_flow_through_the_drawing_of_crosspoints(name):
+    @jax.jit
+    @jax.grad
+    def gradient(device):
+        cells = device.sample(jax.random.key(8), POINTS)
+        return jnp.sum(device.pulse(cells, 0.3 * cells.w_max, 1, jnp.zeros(POINTS)))
+
+    found = gradient(PROPERTIES[name])
+    assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(found))
+    assert found.dw_min != 0
