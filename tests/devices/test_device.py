@@ -14,7 +14,7 @@ KEY = jax.random.key(5)
 SHAPE = (8, 6)
 RELATIVE_TO_THE_RANGE = ("PiecewiseStep", "PowStep", "PowStepReference")
 
-pytestmark = pytest.mark.parametrize("name", DEVICES)
+every_device = pytest.mark.parametrize("name", DEVICES)
 
 
 def make(name, **fields):
@@ -22,6 +22,7 @@ def make(name, **fields):
 
 
 @pytest.mark.parametrize("enforce_consistency", [True, False])
+@every_device
 def test_cells_without_variation_take_no_memory_per_crosspoint(name, enforce_consistency):
     device = make(name, enforce_consistency=enforce_consistency).without_variation()
     assert all(leaf.shape == () for leaf in device.sample(KEY, SHAPE))
@@ -37,6 +38,7 @@ def test_cells_without_variation_take_no_memory_per_crosspoint(name, enforce_con
         ("corrupt_devices_prob", set(Cells._fields)),
     ],
 )
+@every_device
 def test_only_constants_that_vary_take_memory_per_crosspoint(name, field, grown):
     device = make(name).without_variation()
     device = dataclasses.replace(device, **{field: 0.1}, enforce_consistency=False)
@@ -47,6 +49,7 @@ def test_only_constants_that_vary_take_memory_per_crosspoint(name, field, grown)
     assert {part for part, leaf in cells._asdict().items() if leaf.shape == SHAPE} == grown
 
 
+@every_device
 def test_response_is_the_mean_pulse_in_units_of_the_granularity(name):
     device = make(name, dw_min=0.02, up_down=0.2).without_variation()
     cells = device.sample(KEY, SHAPE)
@@ -58,6 +61,7 @@ def test_response_is_the_mean_pulse_in_units_of_the_granularity(name):
     np.testing.assert_allclose(-device.granularity * q_down, step_down, rtol=1e-4)
 
 
+@every_device
 def test_direction_broadcasts_with_the_weights(name):
     device = make(name).without_variation()
     cells = device.sample(KEY, SHAPE)
@@ -69,6 +73,7 @@ def test_direction_broadcasts_with_the_weights(name):
     )
 
 
+@every_device
 def test_vmap_over_every_number_equals_a_loop_and_compiles_once(name):
     base = make(name, dw_min_std=0.1, corrupt_devices_prob=0.1)
 
@@ -81,11 +86,11 @@ def test_vmap_over_every_number_equals_a_loop_and_compiles_once(name):
         return cells, device.apply_pulse(KEY, cells, w, 1), device.n_states
 
     together = jax.jit(jax.vmap(pulse))
-    together(sweep(jnp.array([0.7, 0.8, 0.9])))
-    swept = sweep(jnp.array([0.5, 1.0, 1.4]))
+    together(sweep(jnp.array([0.7, 0.8])))
+    swept = sweep(jnp.array([0.5, 1.4]))
     got = together(swept)
     assert together._cache_size() == 1
-    for i in range(3):
+    for i in range(2):
         one = pulse(jax.tree.map(lambda leaf: leaf[i], swept))  # noqa: B023
         for expected, leaf in zip(jax.tree.leaves(one), jax.tree.leaves(got), strict=True):
             np.testing.assert_allclose(leaf[i], expected, rtol=1e-5, atol=1e-6)
@@ -100,6 +105,7 @@ def with_states(name, n, **fields):
 
 
 @pytest.mark.parametrize("n", [2, 10, 1200])
+@every_device
 def test_with_states_makes_a_device_with_that_many_states(name, n):
     device = with_states(name, n, w_max=0.8, w_min=-0.4, dw_min_std=0.7)
     assert device.n_states == pytest.approx(n)
@@ -107,9 +113,9 @@ def test_with_states_makes_a_device_with_that_many_states(name, n):
 
 
 @pytest.mark.parametrize("n", [1, 0, -4, 1.5, float("nan")])
-def test_with_states_refuses_fewer_than_two(name, n):
+def test_with_states_refuses_fewer_than_two(n):
     with pytest.raises(ValueError, match=f"at least 2 states, got {n}"):
-        with_states(name, n)
+        SoftBounds.with_states(n)
 
 
 BAD_FIELDS = [
@@ -134,30 +140,33 @@ BAD_FIELDS = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD_FIELDS)
-def test_field_out_of_range_is_named_with_its_value(name, field, value):
-    device = make(name, **{field: value})
-    for use in (check_device, lambda device: device.sample(KEY, SHAPE)):
-        with pytest.raises(ValueError, match=rf"{name}\.{field} must .*, got {value}\."):
-            use(device)
+def test_field_out_of_range_is_named_with_its_value(field, value):
+    for name in DEVICES:
+        device = make(name, **{field: value})
+        for use in (check_device, lambda device: device.sample(KEY, SHAPE)):
+            with pytest.raises(ValueError, match=rf"{name}\.{field} must .*, got {value}\."):
+                use(device)
 
 
 @pytest.mark.parametrize("kind", [int, np.float32, np.array, jnp.float32])
-def test_field_of_any_kind_of_number_is_checked(name, kind):
+def test_field_of_any_kind_of_number_is_checked(kind):
     with pytest.raises(ValueError, match=r"dw_min must be positive, got -2"):
-        check_device(make(name, dw_min=kind(-2)))
+        check_device(ConstantStep(dw_min=kind(-2)))
 
 
-def test_one_bad_value_in_a_swept_field_is_found(name):
+def test_one_bad_value_in_a_swept_field_is_found():
     with pytest.raises(ValueError, match="dw_min must be positive"):
-        check_device(make(name, dw_min=jnp.array([0.1, -0.1])))
+        check_device(ConstantStep(dw_min=jnp.array([0.1, -0.1])))
 
 
+@every_device
 def test_default_and_traced_devices_pass_the_checks(name):
     check_device(DEVICES[name])
     jax.jit(lambda dw_min: (check_device(make(name, dw_min=dw_min)), dw_min)[1])(-1.0)
     assert SoftBounds().mult_noise  # a static field, which no check looks at
 
 
+@every_device
 def test_only_a_device_whose_steps_are_relative_to_its_range_needs_bounds(name):
     unbounded = make(name, w_max=float("inf"), w_min=-float("inf"))
     if name in RELATIVE_TO_THE_RANGE:

@@ -23,7 +23,10 @@ RANGES = {
     "pow_up_down": (-0.9, 0.9),
     "corrupt_devices_prob": (0.0, 1.0),
     "pow_gamma": (0.0, 4.0),
-    "piecewise_up": (0.0, 2.0),
+    "A_up": (-2.0, 2.0),
+    "A_down": (-2.0, 0.9),
+    "a": (-1.5, 1.5),
+    "piecewise_up": (0.1, 2.0),
     "piecewise_down": (0.0, 2.0),
 }
 SATURATING = {
@@ -36,13 +39,9 @@ SATURATING = {
         exponential_response(2.0, 0.6), w_max_dtod=0.0, w_min_dtod=0.0
     ),
 }
-REFERENCED = dataclasses.replace(
-    DEVICES["PowStepReference"], subtract_symmetry_point=True, reference_std=0.1
-)
-PROPERTIES = {**DEVICES, "SoftBoundsReference": SATURATING["SoftBoundsReference"],
-              "PowStepReference": REFERENCED}  # fmt: skip
+PROPERTIES = {**DEVICES, "SoftBoundsReference": SATURATING["SoftBoundsReference"]}
 
-quick = settings(deadline=None, max_examples=20, derandomize=True, database=None)
+quick = settings(deadline=None, max_examples=15, derandomize=True, database=None)
 seeds = st.integers(0, 2**31 - 1)
 
 
@@ -65,6 +64,11 @@ def devices(base, fields=None):
     )
 
 
+def sample(device, key):
+    """Cells of which every constant is an array, so that functions of them compile once."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, POINTS), device.sample(key, POINTS))
+
+
 # Without consistency, where steps and exponents may be negative and ranges far from zero.
 INCONSISTENT = {
     f"{name} without consistency": dataclasses.replace(PROPERTIES[name], enforce_consistency=False)
@@ -75,26 +79,25 @@ INCONSISTENT = {
 @pytest.mark.parametrize("name", {**PROPERTIES, **INCONSISTENT})
 def test_no_pulses_leave_the_bounds_or_move_a_corrupt_cell(name):
     @jax.jit
-    def run(device, seed, share_up):
-        key = jax.random.key(seed)
-        cells = device.sample(key, POINTS)
-        start = device.program(cells, jax.random.normal(key, POINTS))
-
+    def run(device, cells, start, key, share_up):
         def pulse(w, key):
             rest, up = jax.random.uniform(key, (2, *POINTS))
             direction = jnp.where(rest < 0.1, 0, jnp.where(up < share_up, 1, -1))
             w = device.apply_pulse(key, cells, w, direction)
             return w, w
 
-        return cells, start, jax.lax.scan(pulse, start, jax.random.split(key, 30))[1]
+        return jax.lax.scan(pulse, start, jax.random.split(key, 30))[1]
 
     @quick
     @given(devices({**PROPERTIES, **INCONSISTENT}[name]), seeds, st.floats(0.0, 1.0))
     def check(device, seed, share_up):
-        cells, start, path = run(device, seed, share_up)
+        key = jax.random.key(seed)
+        cells = sample(device, key)
+        start = device.program(cells, jax.random.normal(key, POINTS))
+        path = np.asarray(run(device, cells, start, key, share_up))
         assert np.isfinite(path).all()
         assert np.all((path >= cells.w_min) & (path <= cells.w_max))
-        stuck = np.broadcast_to(cells.w_max == cells.w_min, POINTS)
+        stuck = np.asarray(cells.w_max == cells.w_min)
         np.testing.assert_array_equal(path[:, stuck], np.tile(start[stuck], (30, 1)))
 
     check()
@@ -106,23 +109,19 @@ COMMON = ("dw_min", "dw_min_dtod", "up_down", "up_down_dtod", "w_max_dtod", "w_m
 
 @pytest.mark.parametrize("name", {**SATURATING, **PROPERTIES})
 def test_steps_are_equal_at_the_symmetric_point_or_push_against_a_bound(name):
-    base = {**PROPERTIES, **SATURATING}[name]
-
-    @jax.jit
-    def evaluate(device, seed):
-        cells = device.sample(jax.random.key(seed), POINTS)
-        w = device.symmetric_point(cells)
-        up, down = device.steps(cells, w)
-        return [jnp.broadcast_to(a, POINTS) for a in (w, up, down, cells.w_max, cells.w_min)]
+    find = jax.jit(lambda device, cells: device.symmetric_point(cells))
 
     @quick
-    @given(devices(base, COMMON), seeds)
+    @given(devices({**SATURATING, **PROPERTIES}[name], COMMON), seeds)
     def check(device, seed):
-        w, up, down, w_max, w_min = map(np.asarray, evaluate(device, seed))
+        cells = sample(device, jax.random.key(seed))
+        w = find(device, cells)
+        up, down = map(np.asarray, device.steps(cells, w))
         equal = np.isclose(up, down, rtol=1e-2, atol=1e-4 * device.dw_min)
-        margin = 1e-5 * (w_max - w_min)
-        assert np.all(equal | ((up > down) & (w >= w_max - margin))
-                      | ((up < down) & (w <= w_min + margin)))  # fmt: skip
+        margin = 1e-5 * (cells.w_max - cells.w_min)
+        at_top = (up > down) & (w >= cells.w_max - margin)
+        at_bottom = (up < down) & (w <= cells.w_min + margin)
+        assert np.all(equal | at_top | at_bottom)
 
     check()
 
@@ -131,15 +130,11 @@ def test_steps_are_equal_at_the_symmetric_point_or_push_against_a_bound(name):
 def test_steps_vanish_at_the_bounds_they_lead_to(name):
     fields = ("dw_min", "dw_min_dtod", "up_down", "up_down_dtod", "corrupt_devices_prob")
 
-    @jax.jit
-    def evaluate(device, seed):
-        cells = device.sample(jax.random.key(seed), POINTS)
-        return device.steps(cells, cells.w_max)[0], device.steps(cells, cells.w_min)[1]
-
     @quick
     @given(devices(SATURATING[name], fields), seeds)
     def check(device, seed):
-        for step in evaluate(device, seed):
+        cells = sample(device, jax.random.key(seed))
+        for step in (device.steps(cells, cells.w_max)[0], device.steps(cells, cells.w_min)[1]):
             assert np.abs(step).max() <= 1e-6 * device.dw_min
 
     check()
@@ -170,14 +165,13 @@ def test_gradients_flow_through_responses_and_pulses(name):
     assert np.all(by_cells.step_up != 0)
 
 
-@pytest.mark.parametrize("name", ["PowStep", "SoftBoundsReference"])
-def test_gradients_flow_through_the_drawing_of_crosspoints(name):
+def test_gradients_flow_through_the_drawing_of_crosspoints():
     @jax.jit
     @jax.grad
     def gradient(device):
         cells = device.sample(jax.random.key(8), POINTS)
         return jnp.sum(device.pulse(cells, 0.3 * cells.w_max, 1, jnp.zeros(POINTS)))
 
-    found = gradient(PROPERTIES[name])
+    found = gradient(PROPERTIES["SoftBoundsReference"])
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(found))
     assert found.dw_min != 0
