@@ -25,6 +25,7 @@ from analogjax.devices import (
 from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
 
 KEY = jax.random.key(3)
+SHAPE = (8, 6)
 W = jnp.linspace(-0.9, 0.9, 19)
 
 
@@ -95,7 +96,7 @@ def test_soft_bounds_are_the_linear_step_that_ends_at_its_own_bounds():
         gamma_up=1.0, gamma_down=1.0, gamma_up_dtod=0.0, gamma_down_dtod=0.0,
         mean_bound_reference=False, **varied,
     )  # fmt: skip
-    key, shape = KEY, (30, 40)
+    key, shape = KEY, SHAPE
     w = soft.program(soft.sample(key, shape), jax.random.normal(key, shape))
     for one, other in zip(soft.steps(soft.sample(key, shape), w),
                           linear.steps(linear.sample(key, shape), w), strict=True):  # fmt: skip
@@ -106,7 +107,7 @@ def test_slopes_of_the_linear_step_refer_to_the_mean_bounds_by_default():
     device = dataclasses.replace(
         LinearStep(gamma_up=0.5, w_max=0.8).without_variation(), w_max_dtod=0.3
     )
-    q_up, _ = device.response(device.sample(KEY, (30,)), jnp.full(30, 0.4))
+    q_up, _ = device.response(device.sample(KEY, SHAPE), jnp.full(SHAPE, 0.4))
     np.testing.assert_allclose(q_up, 0.75, rtol=1e-6)
 
 
@@ -126,11 +127,11 @@ def test_piecewise_steps_pass_through_their_nodes_at_each_crosspoint_s_own_bound
     up, down = jnp.array([2.0, 0.5, 1.0, 0.25]), jnp.array([0.1, 1.0, 3.0, 4.0])
     mean = PiecewiseStep(piecewise_up=up, piecewise_down=down).without_variation()
     device = dataclasses.replace(mean, w_max_dtod=0.2, w_min_dtod=0.2)
-    cells = device.sample(KEY, (6,))
+    cells = device.sample(KEY, SHAPE)
     for node in range(4):
         w = cells.w_min + node / 3 * (cells.w_max - cells.w_min)
-        steps = np.stack(device.steps(cells, w)) / device.dw_min
-        np.testing.assert_allclose(steps.T, [[up[node], down[node]]] * 6, rtol=1e-4)
+        for step, nodes in zip(device.steps(cells, w), (up, down), strict=True):
+            np.testing.assert_allclose(step / device.dw_min, nodes[node], rtol=1e-4)
 
 
 def test_exp_step_never_steps_backwards():

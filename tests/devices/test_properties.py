@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from analogjax.devices import SoftBoundsReference, exponential_response, power_response
 
-POINTS = (40,)
+POINTS = (8, 6)
 RANGES = {
     "dw_min": (1e-4, 1.0),
     "dw_min_std": (0.0, 3.0),
@@ -79,14 +79,12 @@ INCONSISTENT = {
 @pytest.mark.parametrize("name", {**PROPERTIES, **INCONSISTENT})
 def test_no_pulses_leave_the_bounds_or_move_a_corrupt_cell(name):
     @jax.jit
-    def run(device, cells, start, key, share_up):
-        def pulse(w, key):
-            rest, up = jax.random.uniform(key, (2, *POINTS))
-            direction = jnp.where(rest < 0.1, 0, jnp.where(up < share_up, 1, -1))
-            w = device.apply_pulse(key, cells, w, direction)
+    def run(device, cells, start, directions, xi):
+        def pulse(w, inputs):
+            w = device.pulse(cells, w, *inputs)
             return w, w
 
-        return jax.lax.scan(pulse, start, jax.random.split(key, 30))[1]
+        return jax.lax.scan(pulse, start, (directions, xi))[1]
 
     @quick
     @given(devices({**PROPERTIES, **INCONSISTENT}[name]), seeds, st.floats(0.0, 1.0))
@@ -94,7 +92,10 @@ def test_no_pulses_leave_the_bounds_or_move_a_corrupt_cell(name):
         key = jax.random.key(seed)
         cells = sample(device, key)
         start = device.program(cells, jax.random.normal(key, POINTS))
-        path = np.asarray(run(device, cells, start, key, share_up))
+        rest, up = jax.random.uniform(key, (2, 30, *POINTS))
+        directions = jnp.where(rest < 0.1, 0, jnp.where(up < share_up, 1, -1))
+        xi = jax.random.normal(key, (30, *POINTS))
+        path = np.asarray(run(device, cells, start, directions, xi))
         assert np.isfinite(path).all()
         assert np.all((path >= cells.w_min) & (path <= cells.w_max))
         stuck = np.asarray(cells.w_max == cells.w_min)
@@ -144,9 +145,9 @@ def test_steps_vanish_at_the_bounds_they_lead_to(name):
 def test_gradients_flow_through_responses_and_pulses(name):
     device = dataclasses.replace(PROPERTIES[name], dw_min=0.05)
     cells = device.sample(jax.random.key(8), POINTS)
-    direction = jnp.where(jnp.arange(*POINTS) % 2 == 0, 1, -1)
+    direction = jnp.where(jnp.arange(48).reshape(POINTS) % 2 == 0, 1, -1)
     # Away from the bounds and from the nodes of the piecewise device, where curves bend.
-    w = jnp.linspace(0.25, 0.75, *POINTS) * cells.w_max
+    w = jnp.linspace(0.25, 0.75, 48).reshape(POINTS) * cells.w_max
 
     def function(device, cells, w):
         q_up, q_down = device.response(cells, w)

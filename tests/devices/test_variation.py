@@ -149,10 +149,10 @@ def test_spread_and_mean_of_the_reference_are_all_that_is_left_of_the_symmetric_
     plain = quiet(cls, up_down=0.2, **spreads)
     reference = {"reference_mean": 0.1, "reference_std": 0.02, "subtract_symmetry_point": True}
     device = dataclasses.replace(plain, **reference)
-    point = device.symmetric_point(device.sample(KEY, (50, 50)))
+    point = device.symmetric_point(device.sample(KEY, SHAPE))
     # To the precision of single numbers the points are normal, with a spread of their own.
     assert stats.kstest(np.ravel(point), stats.norm(-0.1, 0.02).cdf).pvalue > P_VALUE
-    assert np.std(plain.symmetric_point(plain.sample(KEY, (50, 50)))) > 0.05
+    assert np.std(plain.symmetric_point(plain.sample(KEY, SHAPE))) > 0.05
 
 
 def test_symmetric_point_of_soft_bounds_is_the_closed_form():
