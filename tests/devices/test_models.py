@@ -10,6 +10,7 @@ from device_table import DEVICES
 
 from analogjax import presets
 from analogjax.devices import (
+    Cells,
     ExpStep,
     LinearStep,
     PiecewiseStep,
@@ -139,6 +140,13 @@ def test_exp_step_never_steps_backwards():
     up, down = responses(device)
     assert up.min() == down.min() == 0
     assert up.max() > 0.9
+
+
+def test_exp_step_stays_finite_in_a_narrow_range_far_from_zero():
+    cells = Cells(*(jnp.asarray(value) for value in (0.1, 0.1, 0.501, 0.5)))
+    device = ExpStep(A_up=-2.0, a=1.0)
+    moved = device.pulse(cells, jnp.full(2, 0.5), 1, jnp.array([-5.0, 5.0]))
+    np.testing.assert_allclose(moved, [0.5, 0.501])
 
 
 def test_functions_of_the_weight_are_the_responses():
