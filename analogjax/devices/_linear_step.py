@@ -59,7 +59,7 @@ class LinearStep(LinearResponse):
       ValueError: by ``sample``, if a field is out of its range.
 
     Reference: Rasch, Gokmen, Haensch, "Training large-scale artificial neural networks on simulated
-    resistive crossbar arrays", IEEE Design & Test 37 (2020), section 3.
+    resistive crossbar arrays", IEEE Design & Test 37 (2020), arXiv:1906.02698.
 
     Example:
       >>> import jax
