@@ -8,6 +8,7 @@ ever typed. With --check nothing is written, and the exit status says whether th
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 
@@ -38,15 +39,23 @@ def compare_table() -> str:
     return "\n".join(rows)
 
 
-def settings_table() -> str:
-    """The rates each rule ran with."""
-    content = json.loads((RESULTS / "compare" / "summary.json").read_text())
+def search_table() -> str:
+    """What the search of the rates found."""
     names = ("learning_rate", "gamma", "transfer_lr")
-    rows = ["| rule | learning rate | gamma | transfer rate |", "|---|---|---|---|"]
-    for run in content["runs"]:
-        values = [run["settings"][name] for name in names]
-        shown = ["-" if value is None else f"{value:g}" for value in values]
-        rows.append(f"| {run['run']} | {' | '.join(shown)} |")
+    rows = [
+        "| rule | learning rate | gamma | transfer rate | validation (%) | range of the best 8 |",
+        "|---|---|---|---|---|---|",
+    ]
+    for path in sorted((RESULTS / "search").glob("*.json")):
+        record = json.loads(path.read_text())
+        best, rates = record["rounds"][-1][0], record["settings"] | record["best"]
+        shown = ["-" if rates[name] is None else f"{rates[name]:g}" for name in names]
+        scores = [100 * statistics.mean(c["validation_accuracy"]) for c in record["rounds"][-1]]
+        spread = 100 * statistics.stdev(best["validation_accuracy"])
+        rows.append(
+            f"| {record['run']} | {' | '.join(shown)} | {scores[0]:.1f} ± {spread:.1f} | "
+            f"{scores[-1]:.1f} to {scores[0]:.1f} |"
+        )
     return "\n".join(rows)
 
 
@@ -67,7 +76,7 @@ def mnist_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"compare": compare_table, "settings": settings_table, "mnist": mnist_table}
+TABLES = {"compare": compare_table, "search": search_table, "mnist": mnist_table}
 
 
 def filled(text: str) -> str:

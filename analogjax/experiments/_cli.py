@@ -1,5 +1,6 @@
 """The command ``analogjax``."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = rich.console.Console()
     try:
         if isinstance(options, CompareOptions):
+            # One thread for each training: XLA on a CPU takes the size of its pool from here.
+            os.environ.setdefault("NPROC", "1")
             compare(options, console)
         else:
             train(options, console)

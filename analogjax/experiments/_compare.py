@@ -1,8 +1,12 @@
 """``analogjax compare``: the same network on the same devices under every rule."""
 
 import dataclasses
+import os
 import platform
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +22,7 @@ from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import RunResult, run
+from analogjax.experiments._training import EpochMetrics
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,8 +70,16 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
     start_time = time.perf_counter()
     data, model, device = task.images(), task.model(), task.device()
     with epoch_progress(console) as start:
-        results = [
-            run(
+
+        def one(settings: RuleSettings, stop: threading.Event) -> RunResult:
+            show = start(settings.title, task.epochs)
+
+            def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
+                if stop.is_set():
+                    raise CancelledError
+                show(epoch, metrics)
+
+            return run(
                 settings,
                 model,
                 device,
@@ -74,10 +87,10 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
                 epochs=task.epochs,
                 batch_size=task.batch_size,
                 seeds=seeds,
-                on_epoch=start(settings.title, task.epochs),
+                on_epoch=on_epoch,
             )
-            for settings in contestants(options.num_tiles)
-        ]
+
+        results = _side_by_side(one, contestants(options.num_tiles))
     write_lines(options.out / "metrics.jsonl", [row for r in results for row in r.rows()])
     content = {
         "analogjax": __version__,
@@ -96,6 +109,24 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
         soft_wrap=True,
     )
     return results
+
+
+def _side_by_side(one: Callable, contestants: list[RuleSettings]) -> list[RunResult]:
+    """Runs the trainings in threads, one for each core; the kernels are too small to share cores.
+
+    After the first mistake, or an interrupt, the others stop at the end of their epoch.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = [pool.submit(one, settings, stop) for settings in contestants]
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
 
 
 def _table(task: TaskOptions, results: list[RunResult]) -> Table:

@@ -30,7 +30,7 @@ class TaskOptions:
     data_dir: Path | None = None
     download: bool = False
     train_size: int | None = None
-    epochs: int = 30
+    epochs: int = 24
     batch_size: int = 8
     states: float = 4
     seed: int = 0

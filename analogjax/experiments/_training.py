@@ -140,18 +140,27 @@ def over_seeds(training: Training) -> Training:
       A training whose ``init`` takes an array of keys, and whose states and metrics have a leading
       axis of seeds.
     """
+    axes = batch_axes(training)
+    return Training(
+        jax.vmap(training.init, out_axes=axes),
+        jax.vmap(training.epoch, in_axes=(axes,), out_axes=(axes, 0)),
+        training.steps_per_epoch,
+    )
+
+
+def batch_axes(training: Training) -> RunState:
+    """The axis of each leaf of a state over which several trainings are batched: 0 or None.
+
+    Args:
+      training: any one of them.
+    """
 
     def axis(path, leaf):
         del leaf
         return None if leaf_name(path).rpartition("/")[-1] in ("count", "epoch") else 0
 
     state = jax.eval_shape(training.init, jax.random.key(0))
-    axes = jax.tree_util.tree_map_with_path(axis, state)
-    return Training(
-        jax.vmap(training.init, out_axes=axes),
-        jax.vmap(training.epoch, in_axes=(axes,), out_axes=(axes, 0)),
-        training.steps_per_epoch,
-    )
+    return jax.tree_util.tree_map_with_path(axis, state)
 
 
 def pulses_sent(opt_state) -> jax.Array:

@@ -37,6 +37,11 @@ def extract_patches(
       >>> extract_patches(x, (2,), (1,), "VALID", (1,))[0].tolist()
       [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
     """
+    if x.ndim != len(kernel_size) + 2:
+        raise ValueError(
+            f"A kernel of size {tuple(kernel_size)} needs inputs (batch, *spatial, channels) of "
+            f"{len(kernel_size) + 2} axes, got the shape {x.shape}."
+        )
     spatial = x.shape[1:-1]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True)]
     if isinstance(padding, str):

@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
+from analogjax.pulses._elementwise import elementwise
 from analogjax.pulses._words import normal, stream, uniform
 
 
+@elementwise
 def apply_counts(
     words: jax.Array,
     device: Device,
@@ -31,6 +33,8 @@ def apply_counts(
     Returns:
       The weights after all pulses.
     """
+    shape = jnp.broadcast_shapes(*(jnp.shape(part) for part in (words, w, up, down)))
+    up, down, w = (jnp.broadcast_to(part, shape) for part in (up, down, w))
 
     def pending(carry):
         _, up, down, _ = carry

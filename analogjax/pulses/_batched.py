@@ -71,9 +71,11 @@ class BatchedPulses(PulseScheme):
         )
         up, down = pulse_statistics(lines)
         words = draw_words(key, w.shape)
+        highest_mean = x.shape[0] * self.desired_bl
         if x.shape[0] == 1:
             # One vector pair pulses each crosspoint in one direction only: one draw does.
-            n = draw_counts(words, up.mean + down.mean, jnp.maximum(up.prob, down.prob))
+            mean, prob = up.mean + down.mean, jnp.maximum(up.prob, down.prob)
+            n = draw_counts(words, mean, prob, highest_mean)
             is_up = up.mean > down.mean
             n_up, n_down = jnp.where(is_up, n, 0), jnp.where(is_up, 0, n)
         else:
@@ -81,5 +83,6 @@ class BatchedPulses(PulseScheme):
                 jnp.stack([words, stream(words, 1)]),
                 jnp.stack([up.mean, down.mean]),
                 jnp.stack([up.prob, down.prob]),
+                highest_mean,
             )
         return Sent(apply_counts(words, device, cells, w, n_up, n_down), n_up, n_down)

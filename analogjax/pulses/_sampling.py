@@ -3,13 +3,17 @@
 import jax
 import jax.numpy as jnp
 
+from analogjax.pulses._elementwise import elementwise
 from analogjax.pulses._words import normal, uniform
 
 # Above this mean exp(-mean) nears the smallest float32, and the binomial law is close to normal.
 _MANY = 60.0
 
 
-def draw_counts(words: jax.Array, mean: jax.Array, prob: jax.Array) -> jax.Array:
+@elementwise
+def draw_counts(
+    words: jax.Array, mean: jax.Array, prob: jax.Array, highest_mean: float = jnp.inf
+) -> jax.Array:
     r"""Integer counts of a given mean and (nearly) the variance ``mean * (1 - prob)``.
 
     The law is Binomial(N, mean/N) with :math:`N = \lceil mean/prob\rceil` trials, inverted from
@@ -21,6 +25,7 @@ def draw_counts(words: jax.Array, mean: jax.Array, prob: jax.Array) -> jax.Array
       words: uniform uint32 words, any shape.
       mean: expected counts, same shape.
       prob: coincidence probability of one slot, in [0, 1].
+      highest_mean: no mean is above it; up to 60 the normal law need not be compiled.
 
     Returns:
       int32 counts.
@@ -31,6 +36,9 @@ def draw_counts(words: jax.Array, mean: jax.Array, prob: jax.Array) -> jax.Array
     flip = p > 0.5
     p = jnp.where(flip, 1.0 - p, p)
     mu = trials * p
+    if highest_mean <= _MANY:
+        counts = _search(uniform(words), mu, p)
+        return jnp.where(flip, trials - counts, counts).astype(jnp.int32)
     many = mu > _MANY
     counts = _search(uniform(words), jnp.where(many, 0.0, mu), p)
 

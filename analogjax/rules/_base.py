@@ -16,16 +16,23 @@ from analogjax.rules._warm_start import WarmStart
 
 
 class MatrixRule(Protocol):
-    """How one weight matrix is held on tiles and learns."""
+    """How one weight matrix is held on tiles and learns.
+
+    Attributes:
+      num_keys: how many PRNG keys a step takes.
+    """
+
+    @property
+    def num_keys(self) -> int: ...
 
     def init(self, key: jax.Array, w: jax.Array) -> Any:
         """The state that holds ``w``, ``(in, out)``."""
 
-    def step(self, key: jax.Array, state: Any, signal: Signal, learning_rate, count, stage) -> Any:
+    def step(self, keys: jax.Array, state: Any, signal: Signal, learning_rate, count, stage) -> Any:
         """The state after one mini-batch.
 
         Args:
-          key: a PRNG key for this matrix and step.
+          keys: PRNG keys for this matrix and step, ``(num_keys,)``.
           state: the state before.
           signal: what the mini-batch says of this matrix.
           learning_rate: weight change per unit of gradient.
@@ -60,6 +67,7 @@ def analog_transformation(
     *,
     key: jax.Array | int,
     warm_start: WarmStart | None = None,
+    use_factors: bool = True,
 ) -> optax.GradientTransformationExtraArgs:
     """Makes a gradient transformation of a rule for one matrix.
 
@@ -73,6 +81,7 @@ def analog_transformation(
       rule: what to do with each matrix.
       key: PRNG key or seed.
       warm_start: how the stages of a warm start follow each other, or None.
+      use_factors: whether the rule looks at the factors, or at the gradient alone.
 
     Raises:
       ValueError: if the learning rate is negative.
@@ -101,17 +110,19 @@ def analog_transformation(
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
         count = optax.safe_increment(state.count)
-        step_key = jax.random.fold_in(state.key, count)
         pairs = None if factors is None else _by_name(factors)
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
+        names = [leaf_name(path) for path, _ in leaves]
+        keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
         new, weights = [], {}
-        for (path, gradient), param in zip(leaves, jax.tree.leaves(params), strict=True):
-            name = leaf_name(path)
+        for i, (name, param) in enumerate(zip(names, jax.tree.leaves(params), strict=True)):
+            gradient = leaves[i][1]
             signal = _signal(name, gradient, pairs)
+            if not use_factors:
+                signal = signal._replace(factors=None)
             bad = check_finite(name, signal)
-            leaf_key = jax.random.fold_in(step_key, _address(name))
             weights[name] = rule.step(
-                leaf_key, state.weights[name], signal, rate, state.count, stage
+                keys[i], state.weights[name], signal, rate, state.count, stage
             )
             w = rule.effective(weights[name]).reshape(param.shape)
             new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
@@ -123,6 +134,15 @@ def analog_transformation(
 def _address(name: str) -> np.uint32:
     """A number for each parameter, the same whatever other parameters there are."""
     return np.uint32(zlib.crc32(name.encode()))
+
+
+def _step_keys(key, names: list[str], num_keys: int) -> jax.Array:
+    """The keys of all matrices, ``(names, num_keys)``, in two calls whatever their number."""
+    if not names:
+        return key
+    addresses = jnp.asarray([_address(name) for name in names])
+    leaf_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, addresses)
+    return jax.vmap(lambda leaf_key: jax.random.split(leaf_key, num_keys))(leaf_keys)
 
 
 def _by_name(factors) -> dict[str, Factors]:

@@ -12,7 +12,7 @@ from analogjax.pulses import BatchedPulses, PulseScheme, Sent
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, device_list
 from analogjax.rules._signal import Signal
-from analogjax.tiles import TileStack, effective_weight, program_stack, replace_tile
+from analogjax.tiles import TileStack, count_pulses, effective_weight, program_stack, replace_tile
 
 
 class MixedPrecisionState(NamedTuple):
@@ -32,6 +32,7 @@ class _MixedPrecision:
     device: Device
     period: int
     pulses: PulseScheme
+    num_keys = 1
 
     def init(self, key: jax.Array, w: jax.Array) -> MixedPrecisionState:
         stack = program_stack(key, (self.device,), w, jnp.ones(1))
@@ -41,14 +42,14 @@ class _MixedPrecision:
         return effective_weight(state.stack, jnp.ones(1))
 
     def step(
-        self, key, state: MixedPrecisionState, signal: Signal, learning_rate, count, stage
+        self, keys, state: MixedPrecisionState, signal: Signal, learning_rate, count, stage
     ) -> MixedPrecisionState:
         del stage
         state = state._replace(chi=state.chi + learning_rate * signal.gradient)
         if self.period == 1:
-            return self._write(key, state)
+            return self._write(keys[0], state)
         due = (count + 1) % self.period == 0
-        return jax.lax.cond(due, lambda s: self._write(key, s), lambda s: s, state)
+        return jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
 
     def _write(self, key, state: MixedPrecisionState) -> MixedPrecisionState:
         """Writes the whole pulses of the memory, one output line after another."""
@@ -67,7 +68,8 @@ class _MixedPrecision:
         sent: Sent = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
             keys, tile.cells, tile.w, change
         )
-        return MixedPrecisionState(replace_tile(state.stack, 0, sent), state.chi - change)
+        stack = count_pulses(replace_tile(state.stack, 0, sent), {0: sent})
+        return MixedPrecisionState(stack, state.chi - change)
 
 
 def mixed_precision(
@@ -122,4 +124,4 @@ def mixed_precision(
         period=check_count("transfer_every", transfer_every),
         pulses=pulses or BatchedPulses(),
     )
-    return analog_transformation(learning_rate, rule, key=key)
+    return analog_transformation(learning_rate, rule, key=key, use_factors=False)

@@ -12,6 +12,7 @@ from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     Tile,
     TileStack,
+    count_pulses,
     effective_weight,
     program_stack,
     replace_rows,
@@ -57,22 +58,24 @@ class TransferChain:
         """The scaled sum of the tiles."""
         return effective_weight(stack, self.scales)
 
-    def step(self, key, stack: TileStack, signal: Signal, learning_rate, count, stage) -> TileStack:
+    @property
+    def num_keys(self) -> int:
+        """One key for each tile."""
+        return len(self.devices)
+
+    def step(
+        self, keys, stack: TileStack, signal: Signal, learning_rate, count, stage
+    ) -> TileStack:
         """The gradient to the last tile, then the transfers that are due, fine to coarse."""
         last = len(self.devices) - 1
-        sent = signal.send(
-            self.pulses,
-            jax.random.fold_in(key, last),
-            self.devices[last],
-            stack.tiles[last],
-            learning_rate,
-        )
-        stack = replace_tile(stack, last, sent)
+        device, tile = self.devices[last], stack.tiles[last]
+        sent = {last: signal.send(self.pulses, keys[last], device, tile, learning_rate)}
+        stack = replace_tile(stack, last, sent[last])
         for n in reversed(range(last)):
-            stack = self._transfer(key, stack, n, count + 1, stage)
-        return stack
+            stack, sent[n] = self._transfer(keys[n], stack, n, count + 1, stage)
+        return count_pulses(stack, sent)
 
-    def _transfer(self, key, stack: TileStack, n: int, step, stage) -> TileStack:
+    def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
         in_size = stack.tiles[n].w.shape[0]
@@ -91,37 +94,45 @@ class TransferChain:
             rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size
 
-        def write(stack):
-            source = take_rows(stack.tiles[n + 1].w, first, reads)
-            if stage is not None and n + 1 < last:
-                gathered = take_rows(stack.tiles[last].w, first, reads)
-                source = jnp.where(warm, gathered, source)
-            increment = jnp.where(active, rate * source, 0.0)
-            return _write_rows(
-                jax.random.fold_in(key, n),
-                self.transfer_pulses,
-                self.devices[n],
-                take_rows(stack.tiles[n], first, reads),
-                increment,
-            )
+        source = take_rows(stack.tiles[n + 1].w, first, reads)
+        if stage is not None and n + 1 < last:
+            source = jnp.where(warm, take_rows(stack.tiles[last].w, first, reads), source)
+        rows = take_rows(stack.tiles[n], first, reads)
 
-        def skip(stack):
-            none = jnp.zeros((reads, stack.tiles[n].w.shape[1]))
-            return Sent(take_rows(stack.tiles[n].w, first, reads), none, none)
+        def write(rows, source):
+            return _write_rows(key, self.transfer_pulses, self.devices[n], rows, rate * source)
 
-        sent = jax.lax.cond(due, write, skip, stack)
-        return replace_rows(stack, n, first, sent, self.scales)
+        def skip(rows, source):
+            return Sent(rows.w, jnp.zeros_like(source), jnp.zeros_like(source))
+
+        def turn(*operands):
+            return jax.lax.cond(active, write, skip, *operands)
+
+        # Under vmap the stage may differ from one training to the next, and a cond on it then
+        # computes both sides; the outer one, on the step alone, still skips most steps.
+        sent = jax.lax.cond(due, write if stage is None else turn, skip, rows, source)
+        return replace_rows(stack, n, first, sent, self.scales), sent
 
 
 def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Array) -> Sent:
     """Sends each row its own pulse trains: one input line on, the increments on the outputs."""
-    keys = jax.random.split(key, increment.shape[0])
-    cell_axes = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) == 2 else None, tile.cells)
 
     def one_row(key, cells, w, change):
-        cells = jax.tree.map(lambda leaf: leaf[None] if jnp.ndim(leaf) == 1 else leaf, cells)
-        on = jnp.ones((1, 1))
-        sent = pulses.send(key, device, cells, w[None], on, -change[None], 1.0)
-        return Sent(*(part[0].astype(jnp.float32) for part in sent))
+        return pulses.send(key, device, cells, w, jnp.ones((1, 1)), -change, 1.0)
 
-    return jax.vmap(one_row, in_axes=(0, cell_axes, 0, 0))(keys, tile.cells, tile.w, increment)
+    if increment.shape[0] == 1:
+        return _as_float(one_row(key, tile.cells, tile.w, increment))
+    # Each row becomes an array of one row.
+    cells, w, change = jax.tree.map(
+        lambda leaf: leaf[:, None] if jnp.ndim(leaf) == 2 else leaf,
+        (tile.cells, tile.w, increment),
+    )
+    axes = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) == 3 else None, cells)
+    keys = jax.random.split(key, increment.shape[0])
+    sent = jax.vmap(one_row, in_axes=(0, axes, 0, 0))(keys, cells, w, change)
+    return _as_float(jax.tree.map(lambda leaf: leaf[:, 0], sent))
+
+
+def _as_float(sent: Sent) -> Sent:
+    """Of one type with what is sent when no transfer is due."""
+    return Sent(*(part.astype(jnp.float32) for part in sent))

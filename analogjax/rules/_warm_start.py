@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 
-from analogjax.rules._checks import check_count
+from analogjax.rules._checks import check_count, check_rate
 
 
 class WarmStart(Protocol):
@@ -106,6 +106,8 @@ class Plateau:
     def init(self) -> PlateauState:
         """No plateau seen and nothing remembered."""
         check_count("Plateau.window", self.window)
+        check_count("Plateau.eager", self.eager, 0)
+        check_rate("Plateau.threshold", self.threshold)
         zero = jnp.zeros((), jnp.int32)
         return PlateauState(zero, jnp.zeros(()), zero, jnp.full((6,), jnp.nan))
 

@@ -5,6 +5,7 @@ from analogjax.tiles._rows import put_rows as put_rows
 from analogjax.tiles._rows import take_rows as take_rows
 from analogjax.tiles._stack import Tile as Tile
 from analogjax.tiles._stack import TileStack as TileStack
+from analogjax.tiles._stack import count_pulses as count_pulses
 from analogjax.tiles._stack import effective_weight as effective_weight
 from analogjax.tiles._stack import program_stack as program_stack
 from analogjax.tiles._stack import replace_rows as replace_rows
@@ -14,6 +15,7 @@ __all__ = [
     "Counter",
     "Tile",
     "TileStack",
+    "count_pulses",
     "effective_weight",
     "program_stack",
     "put_rows",

@@ -79,7 +79,7 @@ def effective_weight(stack: TileStack, scales: jax.Array) -> jax.Array:
 def replace_tile(stack: TileStack, n: int, sent: Sent) -> TileStack:
     """The stack after an update of its whole tile ``n``, which must be the last."""
     tiles = (*stack.tiles[:n], stack.tiles[n]._replace(w=sent.w), *stack.tiles[n + 1 :])
-    return stack._replace(tiles=tiles, pulses=_count(stack.pulses, n, sent))
+    return stack._replace(tiles=tiles)
 
 
 def replace_rows(
@@ -91,7 +91,7 @@ def replace_rows(
       stack: the stack before.
       n: number of the tile.
       first: number of the first of the rows, int32; they go on in cyclic order.
-      sent: their new weights and the pulses they received, all ``(rows, out)``.
+      sent: what they were sent, ``(rows, out)``.
       scales: significance of each tile.
 
     Returns:
@@ -105,13 +105,17 @@ def replace_rows(
         # Summed anew rather than added to, so that rounding never builds up.
         parts = [take_rows(tile.w, first, sent.w.shape[0]) for tile in tiles[:-1]]
         coarse = put_rows(coarse, first, _scaled_sum(parts, scales))
-    return TileStack(tiles, coarse, _count(stack.pulses, n, sent))
+    return stack._replace(tiles=tiles, coarse=coarse)
+
+
+def count_pulses(stack: TileStack, sent: dict[int, Sent]) -> TileStack:
+    """The stack with the pulses counted that its tiles, named by number, were sent in a step."""
+    amounts = jnp.zeros(stack.pulses.total.shape, jnp.float32)
+    for n, update in sent.items():
+        amount = jnp.stack([jnp.sum(update.up), jnp.sum(update.down)])
+        amounts = amounts.at[n].set(amount.astype(jnp.float32))
+    return stack._replace(pulses=stack.pulses.add(amounts))
 
 
 def _scaled_sum(parts: Sequence[jax.Array], scales: jax.Array) -> jax.Array:
     return functools.reduce(operator.add, (scales[n] * part for n, part in enumerate(parts)))
-
-
-def _count(pulses: Counter, n: int, sent: Sent) -> Counter:
-    amount = jnp.stack([jnp.sum(sent.up), jnp.sum(sent.down)]).astype(jnp.float32)
-    return pulses.add(jnp.zeros(pulses.total.shape, jnp.float32).at[n].set(amount))

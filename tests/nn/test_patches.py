@@ -61,3 +61,9 @@ def test_a_kernel_larger_than_the_padded_input_is_refused(size, padding, dilatio
 
 def test_the_largest_dilated_kernel_that_fits_is_accepted():
     assert extract_patches(jnp.ones((1, 5, 1)), (3,), (1,), "VALID", (2,)).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (1, 4, 4, 1)])
+def test_an_input_without_its_batch_axis_is_told_its_shape(shape):
+    with pytest.raises(ValueError, match=r"of 3 axes, got the shape \(.*4, 1\)"):
+        extract_patches(jnp.ones(shape), (2,), (1,), "VALID", (1,))

@@ -109,3 +109,11 @@ def test_factors_that_do_not_fit(name, factors, message):
     grads = {"layer": {"kernel": gradient((X, D))}}
     with pytest.raises(ValueError, match=message):
         rule.update(grads, rule.init(PARAMS), PARAMS, factors=factors)
+
+
+def test_nan_in_the_gradient_is_seen_by_a_rule_that_ignores_the_factors():
+    rule = make("mixed_precision")
+    params = {"layer": {"kernel": jnp.zeros((3, 2))}}
+    bad = {"layer": {"kernel": jnp.full((3, 2), jnp.nan)}}
+    with pytest.raises(ValueError, match="gradient of 'layer/kernel' is not finite"):
+        rule.update(bad, rule.init(params), params, factors={"layer": {"kernel": (X, D)}})

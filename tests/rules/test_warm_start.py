@@ -124,6 +124,8 @@ def test_plateau_without_the_loss_names_both_remedies():
         (Stages(0), "Stages.steps must be a whole number of at least 1, got 0"),
         (Stages(1.5), "Stages.steps must be a whole number of at least 1, got 1.5"),
         (Plateau(window=0), "Plateau.window must be a whole number of at least 1, got 0"),
+        (Plateau(eager=-1), "Plateau.eager must be a whole number of at least 0, got -1"),
+        (Plateau(threshold=-0.5), r"Plateau.threshold must be .* at least 0, got -0\.5"),
     ],
 )
 def test_length_that_is_no_count_is_refused(warm_start, message):

@@ -11,6 +11,7 @@ from analogjax.devices import ConstantStep, SoftBounds
 from analogjax.pulses import Sent
 from analogjax.tiles import (
     Counter,
+    count_pulses,
     effective_weight,
     program_stack,
     replace_rows,
@@ -40,7 +41,8 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
         if n == num_tiles - 1:
             w = rng.normal(size=SHAPE).astype(np.float32)
             up = rng.integers(9, size=SHAPE)
-            stack = replace_tile(stack, n, Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE)))
+            sent = Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE))
+            stack = replace_tile(stack, n, sent)
             shadow[n] = w
         else:
             first, reads = int(rng.integers(SHAPE[0])), int(rng.choice([1, 3]))
@@ -54,6 +56,7 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
             stack = replace(stack, n, jnp.int32(first), sent, scales)
             shadow[n] = shadow[n].copy()
             shadow[n][rows] = w
+        stack = count_pulses(stack, {n: sent})
         sent_up[n] += up.sum()
         total = sum(0.6**k * w.astype(float) for k, w in enumerate(shadow))
         np.testing.assert_allclose(effective_weight(stack, scales), total, atol=1e-6)
