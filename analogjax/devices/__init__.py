@@ -7,6 +7,8 @@ response factors q+ and q-. Devices know nothing of tiles, gradients or optimize
 To try a response, give its two functions to :class:`ResponseFunctions`. To add a device, subclass
 :class:`PulsedDevice` as a registered frozen dataclass and write ``steps``, the sizes of the next up
 and the next down pulse. It then works with every pulse scheme and every rule.
+
+:func:`fit` estimates a device's fields from measured curves.
 """
 
 from analogjax.devices._cells import AnyCells as AnyCells
@@ -17,6 +19,8 @@ from analogjax.devices._check import check_device as check_device
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device
 from analogjax.devices._exp_step import ExpStep as ExpStep
+from analogjax.devices._fit import fit as fit
+from analogjax.devices._fit_report import FitReport as FitReport
 from analogjax.devices._ideal import Ideal as Ideal
 from analogjax.devices._linear_step import LinearStep as LinearStep
 from analogjax.devices._piecewise_step import PiecewiseStep as PiecewiseStep
@@ -34,6 +38,7 @@ __all__ = [
     "ConstantStep",
     "Device",
     "ExpStep",
+    "FitReport",
     "Ideal",
     "LinearStep",
     "PiecewiseStep",
@@ -45,5 +50,6 @@ __all__ = [
     "SoftBoundsReference",
     "check_device",
     "exponential_response",
+    "fit",
     "power_response",
 ]

@@ -20,10 +20,14 @@ class Device(abc.ABC):
     Attributes:
       pulsed: whether the device moves in pulses only; if False, the pulse schemes add the wanted
         change to the weights as it is.
+      redundant: numeric fields whose effect on the mean response others can take over, so that a
+        measured curve cannot tell them apart; :func:`~analogjax.devices.fit` holds them unless
+        asked.
       dw_min: mean weight step of one pulse.
     """
 
     pulsed: ClassVar[bool] = True
+    redundant: ClassVar[tuple[str, ...]] = ()
 
     dw_min: Real = 0.001
 

@@ -1,6 +1,7 @@
 """A device whose steps depend exponentially on its weight."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,8 @@ class ExpStep(PulsedDevice):
       >>> round(device.apply_pulse(None, cells, jax.numpy.zeros((1, 1)), 1).item(), 3)
       0.15
     """
+
+    redundant: ClassVar[tuple[str, ...]] = ("a", "b")
 
     A_up: Real = 0.00081
     A_down: Real = 0.36833

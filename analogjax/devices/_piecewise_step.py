@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +50,8 @@ class PiecewiseStep(PulsedDevice):
       >>> q_up.item(), q_down.item()
       (0.5, 1.5)
     """
+
+    redundant: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
     piecewise_up: Nodes = (1.0,)
     piecewise_down: Nodes = (1.0,)

@@ -1,6 +1,7 @@
 """Devices that are read against a fixed reference conductance."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 
@@ -23,6 +24,8 @@ class ReferencedDevice(PulsedDevice):
       subtract_symmetry_point: add each crosspoint's symmetric point :math:`x_\diamond` to its
         reference, so that its weight is symmetric at zero but for the spread.
     """
+
+    redundant: ClassVar[tuple[str, ...]] = ("reference_mean",)
 
     reference_mean: Real = 0.0
     reference_std: Real = 0.0

@@ -1,0 +1,207 @@
+"""The fit of one measured curve."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import least_squares
+
+from analogjax.devices._fit_fields import (
+    Slot,
+    read_slots,
+    slot_range,
+    slot_scale,
+)
+from analogjax.devices._fit_predict import jacobian, mean_moves, predict
+
+# A combination of fields that is uncertain by more than half its size is called undetermined.
+_LARGEST_ERROR = 0.5
+# Steps are known to this part of their size at best, so that a weight at rest has finite weight.
+_RESOLUTION = 1e-3
+_PASSES = 6
+
+
+class CurveFit(NamedTuple):
+    """The fit of one curve.
+
+    Attributes:
+      values: estimates, ``(slots,)``; those held are the given device's.
+      covariance: of the estimates, ``(slots, slots)``; NaN in the rows and columns of those held.
+      undetermined: groups of slots that the curve cannot tell apart; the first of each is held.
+      cycle_noise: estimate of ``dw_min_std``.
+      read_noise: standard deviation of a measurement, in units of the weight.
+      residual: root mean square of the errors of prediction, in units of the weight.
+    """
+
+    values: np.ndarray
+    covariance: np.ndarray
+    undetermined: tuple[tuple[int, ...], ...]
+    cycle_noise: float
+    read_noise: float
+    residual: float
+
+
+def fit_curve(
+    device, slots: tuple[Slot, ...], pulses: np.ndarray, curve: np.ndarray, read_noise: float | None
+) -> CurveFit:
+    """Fits the slots to a curve, and its read noise where that is not given.
+
+    Args:
+      device: where the search starts, and what is held.
+      slots: the numbers to fit.
+      pulses: -1, 0, +1, ``(n,)``.
+      curve: measured weights, ``(n + 1,)``, not all the same.
+      read_noise: standard deviation of a measurement; None to estimate it.
+    """
+    search = _Search(device, slots, pulses, curve)
+    if read_noise is not None:
+        return search.run(read_noise, refine=False)
+    return search.run(search.visible_read_noise(), refine=True)
+
+
+class _Search:
+    """Weighted least squares, with weights from the noise levels found so far."""
+
+    def __init__(self, device, slots, pulses, curve):
+        self.device, self.slots = device, slots
+        self.curve = (jnp.asarray(pulses, jnp.int8), jnp.asarray(curve, float))
+        self.measured = curve[1:]
+        self.width = float(np.ptp(curve))
+        self.step = float(np.sqrt(np.mean(np.diff(curve)[pulses != 0] ** 2)))
+        self.low, self.high = np.array([slot_range(device, slot) for slot in slots]).T
+        self.given = _held(device, slots, curve)
+        self.cycle = float(device.dw_min_std) or 0.3
+        self.read, self.filtered = 0.0, False
+        self.values = self._start(curve)
+
+    def _model(self, function, values):
+        """A function of the prediction, at the noise levels found so far."""
+        read = max(self.read, _RESOLUTION * self.step)
+        result = function(
+            jnp.asarray(values), self.slots, self.device, self.curve, self.cycle, read,
+            filtered=self.filtered,
+        )  # fmt: skip
+        return [np.asarray(part) for part in result] if function is predict else np.asarray(result)
+
+    def _solve(self, values, free, sd):
+        """Least squares over the free slots; the cost and all values."""
+        scale = self._scale(values)[free]
+
+        def full(x):
+            trial = values.copy()
+            trial[free] = x * scale
+            return trial
+
+        solution = least_squares(
+            lambda x: (self.measured - self._model(predict, full(x))[0]) / sd,
+            np.clip(values, self.low, self.high)[free] / scale,
+            jac=lambda x: -self._model(jacobian, full(x))[:, free] * scale / sd[:, None],
+            bounds=(self.low[free] / scale, self.high[free] / scale),
+            max_nfev=60,
+        )
+        return solution.cost, full(solution.x)
+
+    def _scale(self, values):
+        return np.array(
+            [slot_scale(slot, v, self.width) for slot, v in zip(self.slots, values, strict=True)]
+        )
+
+    def _start(self, curve):
+        """The better of two starts: bounds at the ends of the curve, or further out."""
+        free = np.arange(len(self.slots))
+        sd = np.full(len(self.measured), self.step)
+        trials = [
+            self._solve(self._guess(curve, margin * self.width), free, sd)
+            for margin in (0.0, 0.3)
+        ]
+        return min(trials, key=lambda trial: trial[0])[1]
+
+    def _guess(self, curve, margin):
+        """The given device with bounds that hold the curve, and steps of its size."""
+        values = np.clip(read_slots(self.device, self.slots), self.low, self.high)
+        names = [slot.field for slot in self.slots]
+        for name, sign in (("w_max", 1), ("w_min", -1)):
+            if name in names:
+                values[names.index(name)] = sign * max(np.max(sign * curve) + margin, 1e-6)
+        if "dw_min" in names:
+            place = names.index("dw_min")
+            moved = np.asarray(mean_moves(values, self.slots, self.device, self.curve))
+            gain = np.sum(np.diff(curve) * moved) / max(np.sum(moved**2), 1e-300)
+            values[place] *= np.clip(gain, 1e-6, 1e6)
+        return values
+
+    def visible_read_noise(self) -> float:
+        """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
+        errors = self.measured - self._model(predict, self.values)[0]
+        products = errors[1:] * errors[:-1]
+        shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
+        return float(np.sqrt(-products.mean())) if shows else 0.0
+
+    def run(self, read_noise: float, refine: bool) -> CurveFit:
+        """Alternates between the slots and the noise, holding slots that are undetermined."""
+        self.read, self.filtered = read_noise, read_noise > 0
+        groups: list[tuple[int, ...]] = []
+        free = np.arange(len(self.slots))
+        while True:
+            sd = self._alternate(free, refine)
+            scale = self._scale(self.values)[free]
+            weighted = self._model(jacobian, self.values)[:, free] * scale / sd[:, None]
+            group = _weakest(weighted)
+            if not group:
+                break
+            groups.append(tuple(free[list(group)].tolist()))
+            self.values[groups[-1][0]] = self.given[groups[-1][0]]
+            free = np.delete(free, group[0])
+            if not free.size:
+                break
+        covariance = np.full((len(self.slots),) * 2, np.nan)
+        if free.size:
+            inverse = np.linalg.inv(weighted.T @ weighted)
+            covariance[np.ix_(free, free)] = inverse * np.outer(scale, scale)
+        rms = float(np.sqrt(np.mean(self.errors**2)))
+        cycle, read = float(self.cycle), float(self.read)
+        return CurveFit(self.values, covariance, tuple(groups), cycle, read, rms)
+
+    def _alternate(self, free, refine: bool):
+        """Fits slots and noise in turn until neither moves; the standard deviations."""
+        for _ in range(_PASSES):
+            before = self.values
+            self.values = self._solve(before, free, self._noise(free, refine))[1]
+            if np.all(np.abs(self.values - before) < 1e-5 * self._scale(before)):
+                break
+        return self._noise(free, refine)
+
+    def _noise(self, free, refine: bool):
+        """Updates the noise levels by their likelihood; the standard deviations of the points."""
+        for _ in range(_PASSES):
+            mean, variance, own = self._model(predict, self.values)
+            self.errors = self.measured - mean
+            ratio, share = self.errors**2 / variance, own / variance
+            if share.sum() > len(free):
+                self.cycle *= np.sqrt((share * ratio).sum() / (share.sum() - len(free)))
+            if refine and self.filtered:
+                part = self.read**2 / variance
+                self.read *= np.sqrt((part * ratio).sum() / part.sum())
+        return np.sqrt(self._model(predict, self.values)[1])
+
+
+def _held(device, slots, curve) -> np.ndarray:
+    """The given device's values, but for bounds that the curve goes beyond."""
+    values = read_slots(device, slots)
+    for i, slot in enumerate(slots):
+        if slot.field == "w_max":
+            values[i] = max(values[i], curve.max())
+        if slot.field == "w_min":
+            values[i] = min(values[i], curve.min())
+    return values
+
+
+def _weakest(jacobian: np.ndarray) -> tuple[int, ...]:
+    """The columns of the combination that is too uncertain, strongest part first; or none."""
+    _, sizes, combinations = np.linalg.svd(jacobian, full_matrices=True)
+    sizes = np.append(sizes, np.zeros(len(combinations) - len(sizes)))
+    if sizes[-1] * _LARGEST_ERROR >= 1.0 and sizes[-1] > 1e-9 * sizes[0]:
+        return ()
+    parts = np.abs(combinations[-1])
+    order = np.argsort(-parts)
+    return tuple(int(i) for i in order if parts[i] > 0.3 * parts.max())
