@@ -70,9 +70,9 @@ class _Search:
         self.step = float(np.sqrt(np.mean(np.diff(curve)[pulses != 0] ** 2)))
         self.low, self.high = np.array([slot_range(device, slot) for slot in slots]).T
         self.given = _held(device, slots, curve)
-        self.cycle = float(device.dw_min_std) or 0.3
-        self.read, self.filtered = 0.0, False
-        self.values = self._start(curve)
+        self.given_cycle = self.cycle = float(device.dw_min_std) or 0.3
+        self.read, self.filtered, self.refine = 0.0, False, False
+        self.starts = self._starts()
 
     def _model(self, function, values):
         """A function of the prediction, at the noise levels found so far."""
@@ -106,18 +106,19 @@ class _Search:
             [slot_scale(slot, v, self.width) for slot, v in zip(self.slots, values, strict=True)]
         )
 
-    def _start(self, curve):
-        """The better of two starts: bounds at the ends of the curve, or further out."""
-        free = np.arange(len(self.slots))
+    def _starts(self) -> list[np.ndarray]:
+        """Equal-weight fits with hard bounds, at the ends of the curve, and with soft ones."""
+        everything = np.arange(len(self.slots))
+        inner = [i for i in everything if self.slots[i].field not in ("w_max", "w_min")]
         sd = np.full(len(self.measured), self.step)
-        trials = [
-            self._solve(self._guess(curve, margin * self.width), free, sd)
-            for margin in (0.0, 0.3)
-        ]
-        return min(trials, key=lambda trial: trial[0])[1]
+        hard = self._solve(self._guess(0.0), np.array(inner, int), sd) if inner else None
+        soft = self._solve(self._guess(0.3 * self.width), everything, sd)
+        trials = sorted((t for t in (hard, soft) if t), key=lambda trial: trial[0])
+        return [values for _, values in trials]
 
-    def _guess(self, curve, margin):
+    def _guess(self, margin):
         """The given device with bounds that hold the curve, and steps of its size."""
+        curve = np.asarray(self.curve[1])
         values = np.clip(read_slots(self.device, self.slots), self.low, self.high)
         names = [slot.field for slot in self.slots]
         for name, sign in (("w_max", 1), ("w_min", -1)):
@@ -132,28 +133,37 @@ class _Search:
 
     def visible_read_noise(self) -> float:
         """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
-        errors = self.measured - self._model(predict, self.values)[0]
+        errors = self.measured - self._model(predict, self.starts[0])[0]
         products = errors[1:] * errors[:-1]
         shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
         return float(np.sqrt(-products.mean())) if shows else 0.0
 
     def run(self, read_noise: float, refine: bool) -> CurveFit:
         """Alternates between the slots and the noise, holding slots that are undetermined."""
-        self.read, self.filtered = read_noise, read_noise > 0
-        groups: list[tuple[int, ...]] = []
+        self.filtered, self.refine = read_noise > 0, refine
         free = np.arange(len(self.slots))
+        trials = []
+        for values in self.starts:
+            self.values, self.cycle, self.read = values, self.given_cycle, read_noise
+            self._alternate(free)
+            trials.append((self._misfit(), self.values, self.cycle, self.read))
+        _, self.values, self.cycle, self.read = min(trials, key=lambda trial: trial[0])
+        groups: list[tuple[int, ...]] = []
         while True:
-            sd = self._alternate(free, refine)
             scale = self._scale(self.values)[free]
-            weighted = self._model(jacobian, self.values)[:, free] * scale / sd[:, None]
+            derivatives = self._model(jacobian, self.values)[:, free]
+            weighted = derivatives * scale / self._noise(free)[:, None]
             group = _weakest(weighted)
             if not group:
                 break
-            groups.append(tuple(free[list(group)].tolist()))
-            self.values[groups[-1][0]] = self.given[groups[-1][0]]
-            free = np.delete(free, group[0])
+            # The size of the steps is the last to be given up.
+            group = sorted(free[list(group)], key=lambda i: self.slots[i].field == "dw_min")
+            groups.append(tuple(int(i) for i in group))
+            self.values[group[0]] = self.given[group[0]]
+            free = free[free != group[0]]
             if not free.size:
                 break
+            self._alternate(free)
         covariance = np.full((len(self.slots),) * 2, np.nan)
         if free.size:
             inverse = np.linalg.inv(weighted.T @ weighted)
@@ -162,16 +172,20 @@ class _Search:
         cycle, read = float(self.cycle), float(self.read)
         return CurveFit(self.values, covariance, tuple(groups), cycle, read, rms)
 
-    def _alternate(self, free, refine: bool):
-        """Fits slots and noise in turn until neither moves; the standard deviations."""
+    def _alternate(self, free) -> None:
+        """Fits slots and noise in turn until the slots rest."""
         for _ in range(_PASSES):
             before = self.values
-            self.values = self._solve(before, free, self._noise(free, refine))[1]
+            self.values = self._solve(before, free, self._noise(free))[1]
             if np.all(np.abs(self.values - before) < 1e-5 * self._scale(before)):
                 break
-        return self._noise(free, refine)
 
-    def _noise(self, free, refine: bool):
+    def _misfit(self) -> float:
+        """Twice the negative logarithm of the likelihood, but for a constant."""
+        mean, variance, _ = self._model(predict, self.values)
+        return float(np.sum((self.measured - mean) ** 2 / variance + np.log(variance)))
+
+    def _noise(self, free):
         """Updates the noise levels by their likelihood; the standard deviations of the points."""
         for _ in range(_PASSES):
             mean, variance, own = self._model(predict, self.values)
@@ -179,7 +193,7 @@ class _Search:
             ratio, share = self.errors**2 / variance, own / variance
             if share.sum() > len(free):
                 self.cycle *= np.sqrt((share * ratio).sum() / (share.sum() - len(free)))
-            if refine and self.filtered:
+            if self.refine and self.filtered:
                 part = self.read**2 / variance
                 self.read *= np.sqrt((part * ratio).sum() / part.sum())
         return np.sqrt(self._model(predict, self.values)[1])

@@ -35,9 +35,9 @@ def linear(w, slope):
 CASES = {
     "ConstantStep": (ConstantStep(dw_min=0.04, w_max=0.8, w_min=-0.6, up_down=-0.1), {}),
     "ExpStep": (
-        ExpStep(dw_min=0.02, w_max=0.9, w_min=-0.8, up_down=0.15, A_up=-1.1, A_down=-0.3,
-                gamma_up=2.5, gamma_down=3.0, a=-0.5, b=-0.3),
-        {"A_up": -0.8, "A_down": -0.5, "gamma_up": 3.0, "gamma_down": 2.0, "a": -0.5, "b": -0.3},
+        ExpStep(dw_min=0.04, w_max=0.7, w_min=-0.6, up_down=0.1, A_up=0.005, A_down=0.9,
+                gamma_up=10.0, gamma_down=11.0),
+        {},
     ),
     "LinearStep": (
         LinearStep(dw_min=0.04, w_max=0.7, w_min=-0.6, gamma_up=0.3, gamma_down=0.6, up_down=0.1),
