@@ -33,8 +33,8 @@ def compare_table() -> str:
     rows.append(
         f"{task['dataset'].capitalize()}, {task['states']:g} states, {task['epochs']} epochs, "
         f"batch {task['batch_size']}, {len(content['runs'][0]['seeds'])} seeds (mean ± standard "
-        f"deviation); {content['seconds']:.0f} s in all, of which "
-        f"{sum(run['compile_seconds'] for run in content['runs']):.0f} s compiling."
+        f"deviation); {content['seconds']:.0f} s in all. Trainings run side by side, one for each "
+        f"core; the seconds of each include its compilation."
     )
     return "\n".join(rows)
 

@@ -30,6 +30,8 @@ def draw_counts(
     Returns:
       int32 counts.
     """
+    shape = jnp.broadcast_shapes(words.shape, mean.shape)
+    mean, prob = jnp.broadcast_to(mean, shape), jnp.broadcast_to(prob, shape)
     trials = jnp.ceil(mean / jnp.maximum(prob, 1e-9) - 1e-3)
     p = jnp.clip(mean / jnp.maximum(trials, 1.0), 0.0, 1.0)
     # Where a slot coincides more often than not, count the misses instead.
