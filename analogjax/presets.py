@@ -51,6 +51,7 @@ def reram_es(**fields) -> ExpStep:
         "gamma_down": 5.0,
         "a": -0.5,
         "b": -0.5,
+        "write_noise_std": 75.0,
     }
     return ExpStep(**{**values, **fields})
 
@@ -76,6 +77,7 @@ def reram_sb(**fields) -> SoftBoundsReference:
         "w_max_dtod": 0.24,
         "w_min": -0.75,
         "w_min_dtod": 0.4,
+        "write_noise_std": 56.0,
     }
     return SoftBoundsReference(**{**values, **fields})
 
@@ -100,6 +102,7 @@ def reram_array_om(**fields) -> SoftBoundsReference:
         "dw_min_std": 0.4158,
         "w_max_dtod": 0.3499,
         "w_min_dtod": 0.5695,
+        "write_noise_std": 1.4113,
     }
     return _reram_array({**values, **fields})
 
@@ -122,6 +125,7 @@ def reram_array_hfo2(**fields) -> SoftBoundsReference:
         "dw_min_std": 0.2174,
         "w_max_dtod": 0.4295,
         "w_min_dtod": 0.599,
+        "write_noise_std": 0.5841,
     }
     return _reram_array({**values, **fields})
 
@@ -140,7 +144,7 @@ def _reram_array(fields) -> SoftBoundsReference:
 
 
 def capacitor(**fields) -> LinearStep:
-    """A capacitor as the weight, nearly linear; 400 states. Its leakage is not modelled here.
+    """A capacitor as the weight, nearly linear and leaking slowly; 400 states.
 
     Reference: Li et al., "Capacitor-based cross-point array for analog neural network with record
     symmetry and linearity", VLSI (2018).
@@ -164,6 +168,8 @@ def capacitor(**fields) -> LinearStep:
         "gamma_down": 0.05,
         "gamma_down_dtod": 0.01,
         "mult_noise": False,
+        "lifetime": 1e6,
+        "lifetime_dtod": 0.3,
     }
     return LinearStep(**{**values, **fields})
 
@@ -295,5 +301,7 @@ def pcm(**fields) -> ExpStep:
         "gamma_down": 2.5,
         "a": -1.0,
         "b": 0.0,
+        "reset_std": 0.01,
+        "reset_dtod": 0.02,
     }
     return ExpStep(**{**values, **fields})

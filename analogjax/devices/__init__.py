@@ -11,6 +11,7 @@ and the next down pulse. It then works with every pulse scheme and every rule.
 :func:`fit` estimates a device's fields from measured curves.
 """
 
+from analogjax.devices._ageing import Ageing as Ageing
 from analogjax.devices._cells import AnyCells as AnyCells
 from analogjax.devices._cells import Cells as Cells
 from analogjax.devices._cells import is_concrete as is_concrete
@@ -18,6 +19,7 @@ from analogjax.devices._cells import is_zero as is_zero
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device
+from analogjax.devices._drift import PowerLawDrift as PowerLawDrift
 from analogjax.devices._exp_step import ExpStep as ExpStep
 from analogjax.devices._fit import fit as fit
 from analogjax.devices._fit_report import FitReport as FitReport
@@ -34,6 +36,7 @@ from analogjax.devices._soft_bounds import SoftBounds as SoftBounds
 from analogjax.devices._soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
 
 __all__ = [
+    "Ageing",
     "Cells",
     "ConstantStep",
     "Device",
@@ -44,6 +47,7 @@ __all__ = [
     "PiecewiseStep",
     "PowStep",
     "PowStepReference",
+    "PowerLawDrift",
     "PulsedDevice",
     "ResponseFunctions",
     "SoftBounds",

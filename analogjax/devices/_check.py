@@ -15,11 +15,22 @@ _CLOSED = {
 }
 _OPEN = {
     "dw_min": (0.0, np.inf, "must be positive"),
+    "t0": (0.0, np.inf, "must be positive"),
     "up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
     "pow_up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
 }
-_AT_LEAST_0 = ("_dtod", "_std", "_std_add", "_std_slope", "_range", "pow_gamma", "piecewise_up",
-               "piecewise_down")  # fmt: skip
+_AT_LEAST_0 = (
+    "_dtod",
+    "_std",
+    "_std_add",
+    "_std_slope",
+    "_range",
+    "pow_gamma",
+    "piecewise_up",
+    "piecewise_down",
+    "lifetime",
+    "diffusion",
+)
 
 
 def field_range(name: str) -> tuple[float, float, str]:
@@ -45,8 +56,10 @@ def check_device(device) -> None:
             finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
             low, high, rule = field_range(field.name)
             values = np.asarray(number)
-            inside = (low < values) & (values < high) if field.name in _OPEN else (
-                (low <= values) & (values <= high)
+            inside = (
+                (low < values) & (values < high)
+                if field.name in _OPEN
+                else ((low <= values) & (values <= high))
             )
             if not finite or not np.all(inside):
                 rule = rule if finite else "must be a finite number"

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analogjax.devices._ageing import Ageing
 from analogjax.devices._cells import AnyCells, is_concrete
 
 Real = float | jax.Array
@@ -40,6 +41,16 @@ class Device(abc.ABC):
     @abc.abstractmethod
     def n_states(self) -> Real:
         """Number of states of the mean device."""
+
+    @property
+    def write_noise(self) -> Real:
+        """Spread of what a read gives around what was written, in units of the weight."""
+        return 0.0
+
+    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Ageing | None:
+        """How ``shape`` crosspoints age; None if they do not."""
+        del key, shape
+        return None
 
     def check_fields(self) -> None:
         """Raises a ValueError if fields contradict one another; extended by some devices."""
@@ -109,6 +120,24 @@ class Device(abc.ABC):
 
         low, high = jax.lax.fori_loop(0, 40, halve, (low, high))
         return (low + high) / 2
+
+    def apply_ageing(
+        self, key: jax.Array, cells: AnyCells, ageing: Ageing, w: jax.Array
+    ) -> jax.Array:
+        r"""The weights one mini-batch later: diffusion, then decay, each clipped to the bounds.
+
+        .. math::
+          w \leftarrow w + diffusion\,\xi, \qquad
+          w \leftarrow target + (1 - 1/t)(w - target)
+
+        Args:
+          key: a PRNG key.
+          cells: constants drawn by :meth:`sample`.
+          ageing: drawn by :meth:`sample_ageing`.
+          w: weights, ``(in, out)``.
+        """
+        w = self.program(cells, w + ageing.diffusion * jax.random.normal(key, jnp.shape(w)))
+        return self.program(cells, ageing.target + ageing.kept * (w - ageing.target))
 
     @abc.abstractmethod
     def apply_pulse(

@@ -32,7 +32,7 @@ def report_population(device, slots: tuple[Slot, ...], found: list[CurveFit]) ->
     held = {group[0] for group in undetermined}
     names = [slot.name for slot in slots]
     numbers = read_slots(device, slots)
-    intervals = {name: (-np.inf, np.inf) for name in names}
+    intervals = dict.fromkeys(names, (-np.inf, np.inf))
     spreads = {}
     for i, estimate in _estimates(device, slots, found, held):
         slot = slots[i]

@@ -6,6 +6,7 @@ from typing import Self
 import jax
 import jax.numpy as jnp
 
+from analogjax.devices._ageing import Ageing
 from analogjax.devices._cells import AnyCells, Cells, is_zero, spread
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device, Real
@@ -42,6 +43,17 @@ class PulsedDevice(Device):
       w_min_dtod: relative spread of the lower bound across crosspoints.
       up_down: mean imbalance of the two directions, as a fraction of ``dw_min``.
       up_down_dtod: spread of that imbalance across crosspoints, as a fraction of ``dw_min``.
+      write_noise_std: spread, in units of ``dw_min``, of what a read gives around the weight that
+        pulses move; drawn anew by each pulse. It lives in the tiles, not in the functions here.
+      lifetime: mean number of mini-batches over which a weight decays to its reset weight; 0 for
+        no decay.
+      lifetime_dtod: relative spread of the lifetime across crosspoints.
+      diffusion: mean standard deviation of the random step of each mini-batch, in units of the
+        weight.
+      diffusion_dtod: relative spread of the diffusion across crosspoints.
+      reset: mean weight that decay and a reset lead to.
+      reset_dtod: spread of that weight across crosspoints, in units of the weight.
+      reset_std: spread of the weight from one reset to the next, in units of the weight.
       corrupt_devices_prob: fraction of crosspoints stuck at a random weight for ever.
       corrupt_devices_range: largest size of that stuck weight.
       enforce_consistency: make steps positive and put the bounds on their own sides of zero; if
@@ -57,9 +69,22 @@ class PulsedDevice(Device):
     w_min_dtod: Real = 0.3
     up_down: Real = 0.0
     up_down_dtod: Real = 0.01
+    write_noise_std: Real = 0.0
+    lifetime: Real = 0.0
+    lifetime_dtod: Real = 0.0
+    diffusion: Real = 0.0
+    diffusion_dtod: Real = 0.0
+    reset: Real = 0.0
+    reset_dtod: Real = 0.0
+    reset_std: Real = 0.01
     corrupt_devices_prob: Real = 0.0
     corrupt_devices_range: Real = 0.1
     enforce_consistency: bool = dataclasses.field(default=True, metadata={"static": True})
+
+    @property
+    def write_noise(self) -> Real:
+        """``write_noise_std * dw_min``."""
+        return self.write_noise_std * self.dw_min
 
     @property
     def n_states(self) -> Real:
@@ -119,6 +144,39 @@ class PulsedDevice(Device):
         if is_zero(self.corrupt_devices_prob):
             return cells
         return _corrupt(keys, cells, shape, self.corrupt_devices_prob, self.corrupt_devices_range)
+
+    def sample_reset(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """The weight each of ``shape`` crosspoints is reset to; a scalar if it does not vary."""
+        return self.reset + spread(jax.random.normal(key, shape), self.reset_dtod)
+
+    def apply_reset(
+        self, key: jax.Array, cells: AnyCells, w: jax.Array, target: jax.Array
+    ) -> jax.Array:
+        """The weights after a reset: ``target``, with the spread ``reset_std``, clipped.
+
+        Args:
+          key: a PRNG key.
+          cells: constants drawn by :meth:`sample`.
+          w: weights before it, ``(in, out)``, of which only the shape matters.
+          target: drawn by :meth:`sample_reset`.
+        """
+        return self.program(cells, target + self.reset_std * jax.random.normal(key, jnp.shape(w)))
+
+    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Ageing | None:
+        """How ``shape`` crosspoints age; None if lifetime and diffusion are known to be 0."""
+        if is_zero(self.lifetime) and is_zero(self.diffusion):
+            return None
+        key_life, key_diffusion, key_reset = jax.random.split(key, 3)
+        life = self.lifetime * (
+            1.0 + spread(jax.random.normal(key_life, shape), self.lifetime_dtod)
+        )
+        rate = 1.0 + spread(jax.random.normal(key_diffusion, shape), self.diffusion_dtod)
+        kept = jnp.where(life > 1.0, 1.0 - 1.0 / jnp.maximum(life, 1.0), 0.0)
+        return Ageing(
+            kept=jnp.where(jnp.asarray(self.lifetime) == 0, 1.0, kept),
+            diffusion=jnp.abs(self.diffusion * rate),
+            target=jnp.asarray(self.sample_reset(key_reset, shape)),
+        )
 
     def apply_pulse(
         self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array

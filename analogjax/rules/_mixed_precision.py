@@ -12,7 +12,15 @@ from analogjax.pulses import BatchedPulses, PulseScheme, Sent
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, device_list
 from analogjax.rules._signal import Signal
-from analogjax.tiles import TileStack, count_pulses, effective_weight, program_stack, replace_tile
+from analogjax.tiles import (
+    TileStack,
+    age,
+    count_pulses,
+    effective_weight,
+    program_stack,
+    replace_tile,
+    written,
+)
 
 
 class MixedPrecisionState(NamedTuple):
@@ -47,9 +55,11 @@ class _MixedPrecision:
         del stage
         state = state._replace(chi=state.chi + learning_rate * signal.gradient)
         if self.period == 1:
-            return self._write(keys[0], state)
-        due = (count + 1) % self.period == 0
-        return jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
+            state = self._write(keys[0], state)
+        else:
+            due = (count + 1) % self.period == 0
+            state = jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
+        return state._replace(stack=age(keys, (self.device,), state.stack, jnp.ones(1)))
 
     def _write(self, key, state: MixedPrecisionState) -> MixedPrecisionState:
         """Writes the whole pulses of the memory, one output line after another."""
@@ -68,7 +78,8 @@ class _MixedPrecision:
         sent: Sent = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
             keys, tile.cells, tile.w, change
         )
-        stack = count_pulses(replace_tile(state.stack, 0, sent), {0: sent})
+        stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
+        stack = count_pulses(stack, {0: sent})
         return MixedPrecisionState(stack, state.chi - change)
 
 

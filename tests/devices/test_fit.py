@@ -6,13 +6,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-from device_table import DEVICES
 
 from analogjax.devices import (
     ConstantStep,
     ExpStep,
-    Ideal,
     LinearStep,
     PiecewiseStep,
     PowStep,
