@@ -45,8 +45,10 @@ def check_device(device) -> None:
             finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
             low, high, rule = field_range(field.name)
             values = np.asarray(number)
-            inside = (low < values) & (values < high) if field.name in _OPEN else (
-                (low <= values) & (values <= high)
+            inside = (
+                (low < values) & (values < high)
+                if field.name in _OPEN
+                else ((low <= values) & (values <= high))
             )
             if not finite or not np.all(inside):
                 rule = rule if finite else "must be a finite number"

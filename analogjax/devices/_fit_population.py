@@ -32,13 +32,13 @@ def report_population(device, slots: tuple[Slot, ...], found: list[CurveFit]) ->
     held = {group[0] for group in undetermined}
     names = [slot.name for slot in slots]
     numbers = read_slots(device, slots)
-    intervals = {name: (-np.inf, np.inf) for name in names}
+    intervals = dict.fromkeys(names, (-np.inf, np.inf))
     spreads = {}
     for i, estimate in _estimates(device, slots, found, held):
         slot = slots[i]
         numbers[i] = estimate.mean
         intervals[slot.name] = clipped_interval(device, slot, estimate.mean, estimate.error)
-        if slot.index is None and hasattr(device, f"{slot.field}_dtod"):
+        if slot.entry is None and hasattr(device, f"{slot.field}_dtod"):
             spreads[f"{slot.field}_dtod"] = estimate
     fitted = fill_slots(device, slots, [float(number) for number in numbers])
     cycle_noise = np.sqrt(np.mean([curve.cycle_noise**2 for curve in found]))
