@@ -29,7 +29,7 @@ def fit(
     Each measured point is predicted from those before it, and the errors :math:`e_k` of these
     predictions, in units of their standard deviations :math:`s_k`, are made small:
 
-    .. math:: \min_\theta \sum_k e_k^2 / s_k^2, \qquad e_k = y_{k+1} - E[y_{k+1} | y_k, y_{k-1}, ...]
+    .. math:: \min_\theta \sum_k e_k^2 / s_k^2, \qquad e_k = y_{k+1} - E[y_{k+1} | y_k, y_{k-1}, ..]
 
     The noise of a pulse stays in the weight, so that whole simulated curves drift away from
     measured ones, while errors of *one step* are independent: with pulse-to-pulse noise alone,

@@ -157,10 +157,11 @@ class _Search:
             if not group:
                 break
             # The size of the steps is the last to be given up.
-            group = sorted(free[list(group)], key=lambda i: self.slots[i].field == "dw_min")
-            groups.append(tuple(int(i) for i in group))
-            self.values[group[0]] = self.given[group[0]]
-            free = free[free != group[0]]
+            confused = sorted(free[list(group)], key=lambda i: self.slots[i].field == "dw_min")
+            groups.append(tuple(int(i) for i in confused))
+            held = confused[0]
+            self.values[held] = self.given[held]
+            free = free[free != held]
             if not free.size:
                 break
             self._alternate(free)

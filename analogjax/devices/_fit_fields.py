@@ -16,16 +16,16 @@ class Slot(NamedTuple):
 
     Attributes:
       field: name of the field.
-      index: place in the field, where that is a sequence such as the nodes of ``PiecewiseStep``.
+      entry: place in the field, where that is a sequence such as the nodes of ``PiecewiseStep``.
     """
 
     field: str
-    index: int | None = None
+    entry: int | None = None
 
     @property
     def name(self) -> str:
         """As people write it: ``w_max`` or ``piecewise_up[0]``."""
-        return self.field if self.index is None else f"{self.field}[{self.index}]"
+        return self.field if self.entry is None else f"{self.field}[{self.entry}]"
 
 
 def numeric_fields(device) -> list[str]:
@@ -62,7 +62,7 @@ def choose_slots(device, fields: tuple[str, ...] | None) -> tuple[Slot, ...]:
 
 def read_slots(device, slots: tuple[Slot, ...]) -> np.ndarray:
     """The numbers in the slots, ``(slots,)``."""
-    values = ((getattr(device, slot.field), slot.index) for slot in slots)
+    values = ((getattr(device, slot.field), slot.entry) for slot in slots)
     return np.array([v if i is None else v[i] for v, i in values], float)
 
 
@@ -70,11 +70,11 @@ def fill_slots(device, slots: tuple[Slot, ...], values):
     """The device with ``values``, ``(slots,)``, in the slots; traced values are welcome."""
     changes: dict = {}
     for slot, value in zip(slots, values, strict=True):
-        if slot.index is None:
+        if slot.entry is None:
             changes[slot.field] = value
         else:
             sequence = changes.setdefault(slot.field, list(getattr(device, slot.field)))
-            sequence[slot.index] = value
+            sequence[slot.entry] = value
     changes = {name: tuple(v) if isinstance(v, list) else v for name, v in changes.items()}
     return dataclasses.replace(device, **changes)
 
@@ -89,8 +89,8 @@ def slot_range(device, slot: Slot) -> tuple[float, float]:
 
 def slot_scale(slot: Slot, value: float, width: float) -> float:
     """The size that an uncertainty of the slot is measured by: about that of a useful value."""
-    if slot.field == "dw_min":
-        return value
+    if slot.field in ("dw_min", "A_up", "A_down"):
+        return max(abs(value), 1e-12)
     if slot.field in ("w_max", "w_min"):
         return max(abs(value), 0.1 * width)
     return max(abs(value), 1.0)

@@ -38,7 +38,7 @@ def report_population(device, slots: tuple[Slot, ...], found: list[CurveFit]) ->
         slot = slots[i]
         numbers[i] = estimate.mean
         intervals[slot.name] = clipped_interval(device, slot, estimate.mean, estimate.error)
-        if slot.index is None and hasattr(device, f"{slot.field}_dtod"):
+        if slot.entry is None and hasattr(device, f"{slot.field}_dtod"):
             spreads[f"{slot.field}_dtod"] = estimate
     fitted = fill_slots(device, slots, [float(number) for number in numbers])
     cycle_noise = np.sqrt(np.mean([curve.cycle_noise**2 for curve in found]))

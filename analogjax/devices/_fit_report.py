@@ -1,13 +1,13 @@
 """What a fit found, and how well."""
 
 import dataclasses
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
-from analogjax.devices._device import Device
 from analogjax.devices._fit_curve import CurveFit
 from analogjax.devices._fit_fields import Slot, fill_slots, slot_range
+from analogjax.devices._pulsed import PulsedDevice
 
 Z95 = 1.959964
 
@@ -33,7 +33,7 @@ class FitReport(NamedTuple):
       curves: the report of each crosspoint, where there are several and they move.
     """
 
-    device: Device
+    device: PulsedDevice
     values: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     fields: tuple[str, ...]
@@ -41,7 +41,7 @@ class FitReport(NamedTuple):
     undetermined: tuple[tuple[str, ...], ...]
     read_noise: float
     residual: float
-    curves: tuple[Self, ...] = ()
+    curves: tuple["FitReport", ...] = ()
 
 
 def report_curve(device, slots: tuple[Slot, ...], found: CurveFit) -> FitReport:
