@@ -25,6 +25,8 @@ from analogjax.devices._fit import fit as fit
 from analogjax.devices._fit_report import FitReport as FitReport
 from analogjax.devices._ideal import Ideal as Ideal
 from analogjax.devices._linear_step import LinearStep as LinearStep
+from analogjax.devices._one_sided_pair import OneSidedPair as OneSidedPair
+from analogjax.devices._one_sided_pair import Pair as Pair
 from analogjax.devices._piecewise_step import PiecewiseStep as PiecewiseStep
 from analogjax.devices._pow_step import PowStep as PowStep
 from analogjax.devices._pow_step_reference import PowStepReference as PowStepReference
@@ -44,6 +46,8 @@ __all__ = [
     "FitReport",
     "Ideal",
     "LinearStep",
+    "OneSidedPair",
+    "Pair",
     "PiecewiseStep",
     "PowStep",
     "PowStepReference",

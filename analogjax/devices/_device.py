@@ -2,16 +2,18 @@
 
 import abc
 import dataclasses
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices._ageing import Ageing
 from analogjax.devices._cells import AnyCells, is_concrete
 
 Real = float | jax.Array
+# One array ``(in, out)``, or for crosspoints of several conductances a NamedTuple of such arrays,
+# whose property ``weight`` says what they stand for.
+Weights = Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,18 +26,15 @@ class Device(abc.ABC):
       redundant: numeric fields whose effect on the mean response others can take over, so that a
         measured curve cannot tell them apart; :func:`~analogjax.devices.fit` holds them unless
         asked.
-      dw_min: mean weight step of one pulse.
     """
 
     pulsed: ClassVar[bool] = True
     redundant: ClassVar[tuple[str, ...]] = ()
 
-    dw_min: Real = 0.001
-
     @property
+    @abc.abstractmethod
     def granularity(self) -> Real:
-        """The weight step the pulse generator reckons with: ``dw_min``."""
-        return self.dw_min
+        """The weight step the pulse generator reckons with."""
 
     @property
     @abc.abstractmethod
@@ -47,7 +46,7 @@ class Device(abc.ABC):
         """Spread of what a read gives around what was written, in units of the weight."""
         return 0.0
 
-    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Ageing | None:
+    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Any:
         """How ``shape`` crosspoints age; None if they do not."""
         del key, shape
         return None
@@ -71,15 +70,15 @@ class Device(abc.ABC):
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> AnyCells:
         """Draws the constants of ``shape`` crosspoints."""
 
-    def program(self, cells: AnyCells, w: jax.Array) -> jax.Array:
+    def program(self, cells: AnyCells, w: jax.Array) -> Weights:
         """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
         return jnp.clip(w, cells.w_min, cells.w_max)
 
     @abc.abstractmethod
-    def steps(self, cells: AnyCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def steps(self, cells: AnyCells, w: Weights) -> tuple[jax.Array, jax.Array]:
         """Noise-free sizes of the next up and of the next down pulse, before any clipping."""
 
-    def response(self, cells: AnyCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def response(self, cells: AnyCells, w: Weights) -> tuple[jax.Array, jax.Array]:
         r"""Response factors :math:`q_+(w), q_-(w)`: the steps in units of the granularity.
 
         Args:
@@ -121,9 +120,7 @@ class Device(abc.ABC):
         low, high = jax.lax.fori_loop(0, 40, halve, (low, high))
         return (low + high) / 2
 
-    def apply_ageing(
-        self, key: jax.Array, cells: AnyCells, ageing: Ageing, w: jax.Array
-    ) -> jax.Array:
+    def apply_ageing(self, key: jax.Array, cells: AnyCells, ageing: Any, w: Weights) -> Weights:
         r"""The weights one mini-batch later: diffusion, then decay, each clipped to the bounds.
 
         .. math::
@@ -141,12 +138,10 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def apply_pulse(
-        self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array
-    ) -> jax.Array:
+        self, key: jax.Array | None, cells: AnyCells, w: Weights, direction: jax.Array
+    ) -> Weights:
         """The weights after one pulse, with noise drawn from a key (None: without noise)."""
 
     @abc.abstractmethod
-    def pulse(
-        self, cells: AnyCells, w: jax.Array, direction: jax.Array, xi: jax.Array
-    ) -> jax.Array:
+    def pulse(self, cells: AnyCells, w: Weights, direction: jax.Array, xi: jax.Array) -> Weights:
         """The weights after one pulse, with given standard normal numbers ``xi`` as noise."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from analogjax.devices._cells import Cells
 from analogjax.devices._check import check_device
-from analogjax.devices._device import Device
+from analogjax.devices._device import Device, Real
 
 
 @jax.tree_util.register_dataclass
@@ -42,6 +42,13 @@ class Ideal(Device):
     """
 
     pulsed: ClassVar[bool] = False
+
+    dw_min: Real = 0.001
+
+    @property
+    def granularity(self) -> Real:
+        """The weight step the pulse generator reckons with: ``dw_min``."""
+        return self.dw_min
 
     @property
     def n_states(self) -> float:

@@ -60,6 +60,7 @@ class PulsedDevice(Device):
         False, a crosspoint whose bounds are crossed is dead at their midpoint.
     """
 
+    dw_min: Real = 0.001
     dw_min_dtod: Real = 0.3
     dw_min_dtod_log_normal: bool = dataclasses.field(default=False, metadata={"static": True})
     dw_min_std: Real = 0.3
@@ -80,6 +81,11 @@ class PulsedDevice(Device):
     corrupt_devices_prob: Real = 0.0
     corrupt_devices_range: Real = 0.1
     enforce_consistency: bool = dataclasses.field(default=True, metadata={"static": True})
+
+    @property
+    def granularity(self) -> Real:
+        """The weight step the pulse generator reckons with: ``dw_min``."""
+        return self.dw_min
 
     @property
     def write_noise(self) -> Real:

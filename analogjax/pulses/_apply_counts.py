@@ -33,8 +33,8 @@ def apply_counts(
     Returns:
       The weights after all pulses.
     """
-    shape = jnp.broadcast_shapes(*(jnp.shape(part) for part in (words, w, up, down)))
-    up, down, w = (jnp.broadcast_to(part, shape) for part in (up, down, w))
+    shape = jnp.broadcast_shapes(words.shape, up.shape, down.shape)
+    up, down, w = jax.tree.map(lambda part: jnp.broadcast_to(part, shape), (up, down, w))
 
     def pending(carry):
         _, up, down, _ = carry

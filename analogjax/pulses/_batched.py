@@ -70,7 +70,7 @@ class BatchedPulses(PulseScheme):
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
         up, down = pulse_statistics(lines)
-        words = draw_words(key, w.shape)
+        words = draw_words(key, (x.shape[1], d.shape[1]))
         highest_mean = x.shape[0] * self.desired_bl
         if x.shape[0] == 1:
             # One vector pair pulses each crosspoint in one direction only: one draw does.

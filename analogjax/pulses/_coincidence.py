@@ -64,7 +64,7 @@ class CoincidencePulses(PulseScheme):
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        zero = jnp.zeros(w.shape, jnp.int32)
+        zero = jnp.zeros((x.shape[1], d.shape[1]), jnp.int32)
 
         def one_sample(sent, inputs):
             key, line = inputs

@@ -96,6 +96,11 @@ class ExpectedPulses(PulseScheme):
         return unlimited_statistics(x, d, learning_rate, granularity)
 
     def _move(self, key, device, cells, w, up: Counts, down: Counts) -> Sent:
+        if isinstance(w, tuple):
+            raise ValueError(
+                f"ExpectedPulses follows one conductance a crosspoint, {type(device).__name__} has "
+                f"several: use BatchedPulses or CoincidencePulses."
+            )
         q_up, q_down = device.response(cells, w)
         move = up.mean * q_up - down.mean * q_down
         if self.noise:

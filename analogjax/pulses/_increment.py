@@ -28,7 +28,7 @@ def send_increment(
     Returns:
       The new weights and the pulses sent.
     """
-    words = draw_words(key, w.shape)
+    words = draw_words(key, increment.shape)
     wanted = jnp.abs(increment) / device.granularity
     whole = jnp.floor(wanted)
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.

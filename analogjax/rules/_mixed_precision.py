@@ -66,13 +66,13 @@ class _MixedPrecision:
         tile = state.stack.tiles[0]
         granularity = self.device.granularity
         change = jnp.trunc(state.chi / granularity) * granularity
-        keys = jax.random.split(key, tile.w.shape[1])
+        keys = jax.random.split(key, tile.shape[1])
         cell_axes = jax.tree.map(lambda leaf: 1 if jnp.ndim(leaf) == 2 else None, tile.cells)
 
         def one_line(key, cells, w, x):
-            cells = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, cells)
+            cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
             on = jnp.ones((1, 1))
-            sent = self.pulses.send(key, self.device, cells, w[:, None], x[None], on, 1.0)
+            sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
             return jax.tree.map(lambda a: a[:, 0], sent)
 
         sent: Sent = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(

@@ -81,7 +81,7 @@ class TransferChain:
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
-        in_size = stack.tiles[n].w.shape[0]
+        in_size = stack.tiles[n].shape[0]
         reads = min(self.reads, in_size)
         period: Any = self.periods[n]
         rate: Any = self.rates[n]
@@ -139,4 +139,4 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
 
 def _as_float(sent: Sent) -> Sent:
     """Of one type with what is sent when no transfer is due."""
-    return Sent(*(part.astype(jnp.float32) for part in sent))
+    return jax.tree.map(lambda part: part.astype(jnp.float32), sent)

@@ -92,7 +92,7 @@ def replace_rows(
     coarse = stack.coarse
     if coarse is not None:
         # Summed anew rather than added to, so that rounding never builds up.
-        parts = [read(take_rows(tile, first, rows.w.shape[0])) for tile in tiles[:-1]]
+        parts = [read(take_rows(tile, first, rows.shape[0])) for tile in tiles[:-1]]
         coarse = put_rows(coarse, first, _scaled_sum(parts, scales))
     return stack._replace(tiles=tiles, coarse=coarse)
 

@@ -1,12 +1,12 @@
 """One array of crosspoints, what a read of it gives, and what time does to it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Ageing, AnyCells, Device, is_zero
+from analogjax.devices import AnyCells, Device, is_zero
 from analogjax.pulses import Sent
 
 # What a tile draws of its own from the key of an update, far from what the pulse schemes use.
@@ -17,23 +17,30 @@ class Tile(NamedTuple):
     """One array of crosspoints.
 
     Attributes:
-      w: its weights, ``(in, out)``, float32, in units of the device's bounds: what pulses move.
+      w: its weights, ``(in, out)``, float32, in units of the device's bounds: what pulses move. A
+        crosspoint of several conductances has a NamedTuple of such arrays, whose property
+        ``weight`` says what they stand for.
       cells: the constants of its crosspoints.
       offset: write noise, what a read gives beyond ``w`` until the next pulse; None without it.
       ageing: how its crosspoints age; None if they do not.
     """
 
-    w: jax.Array
+    w: Any
     cells: AnyCells
     offset: jax.Array | None = None
-    ageing: Ageing | None = None
+    ageing: Any = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its size, ``(in, out)``."""
+        return jax.tree.leaves(self.w)[0].shape
 
 
 def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
     """A new array asked to hold ``w``: clipped to the bounds of its crosspoints."""
     cells = device.sample(key, w.shape)
     tile = Tile(
-        jnp.broadcast_to(device.program(cells, w), w.shape),
+        jax.tree.map(lambda part: jnp.broadcast_to(part, w.shape), device.program(cells, w)),
         cells,
         ageing=device.sample_ageing(jax.random.fold_in(key, 100), w.shape),
     )
@@ -44,7 +51,8 @@ def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
 
 def read(tile: Tile) -> jax.Array:
     """The weights a product with the array sees."""
-    return tile.w if tile.offset is None else tile.w + tile.offset
+    w = getattr(tile.w, "weight", tile.w)
+    return w if tile.offset is None else w + tile.offset
 
 
 def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:
