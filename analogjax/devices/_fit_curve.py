@@ -82,14 +82,17 @@ class _Search:
         low, high = (float(end) for end in mean_bounds(values, self.slots, self.device))
         return self._with_bounds(values, min(low, curve.min()), max(high, curve.max()))
 
-    def _model(self, function, values):
-        """A function of the prediction, at the noise levels found so far."""
+    def _arguments(self, values):
+        """What the prediction takes, at the noise levels found so far."""
         read = max(self.read, _RESOLUTION * self.step)
-        result = function(
-            jnp.asarray(values), self.slots, self.device, self.curve, self.cycle, read,
-            filtered=self.filtered,
-        )  # fmt: skip
-        return [np.asarray(part) for part in result] if function is predict else np.asarray(result)
+        return jnp.asarray(values), self.slots, self.device, self.curve, self.cycle, read
+
+    def _predict(self, values):
+        parts = predict(*self._arguments(values), filtered=self.filtered)
+        return [np.asarray(part) for part in parts]
+
+    def _jacobian(self, values):
+        return np.asarray(jacobian(*self._arguments(values), filtered=self.filtered))
 
     def _solve(self, values, free, sd):
         """Least squares over the free slots; the cost and all values."""
@@ -101,9 +104,9 @@ class _Search:
             return trial
 
         solution = least_squares(
-            lambda x: (self.measured - self._model(predict, full(x))[0]) / sd,
+            lambda x: (self.measured - self._predict(full(x))[0]) / sd,
             np.clip(values, self.low, self.high)[free] / scale,
-            jac=lambda x: -self._model(jacobian, full(x))[:, free] * scale / sd[:, None],
+            jac=lambda x: -self._jacobian(full(x))[:, free] * scale / sd[:, None],
             bounds=(self.low[free] / scale, self.high[free] / scale),
             max_nfev=60,
         )
@@ -144,7 +147,8 @@ class _Search:
         for i, slot in enumerate(self.slots):
             if slot.field in ("w_min", "w_max"):
                 end = slot.field == "w_max"
-                values[i] += (high if end else low) - float(reached[end])
+                wanted, is_now = high if end else low, float(reached[end])
+                values[i] = values[i] + wanted - is_now if np.isfinite(is_now) else wanted
         return np.clip(values, self.low, self.high)
 
     def _reach(self, read_noise: float) -> None:
@@ -161,9 +165,9 @@ class _Search:
 
     def visible_read_noise(self) -> float:
         """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
-        errors = [self.measured - self._model(predict, start)[0] for start in self.starts]
-        errors = min(errors, key=lambda e: np.sum(e**2))
-        products = errors[1:] * errors[:-1]
+        errors = [self.measured - self._predict(start)[0] for start in self.starts]
+        least = min(errors, key=lambda e: float(np.sum(e**2)))
+        products = least[1:] * least[:-1]
         shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
         return float(np.sqrt(-products.mean())) if shows else 0.0
 
@@ -172,18 +176,11 @@ class _Search:
         self.filtered, self.refine = read_noise > 0, refine
         self._reach(read_noise)
         free = np.arange(len(self.slots))
-        trials = []
-        for hard, values in enumerate(self.starts):
-            self.values, self.cycle, self.read = values, self.given_cycle, read_noise
-            self._alternate(free)
-            trials.append((self._misfit(), hard, self.values, self.cycle, self.read))
-        # Clipping at the ends of the curve has to be seen, rather than not excluded.
-        best = min(trials, key=lambda trial: trial[0] + trial[1] * _CLEARLY)
-        _, _, self.values, self.cycle, self.read = best
+        self._best_start(free, read_noise)
         groups: list[tuple[int, ...]] = []
-        while True:
+        while free.size:
             scale = self._scale(self.values)[free]
-            derivatives = self._model(jacobian, self._unclipped())[:, free]
+            derivatives = self._jacobian(self._unclipped())[:, free]
             weighted = derivatives * scale / self._noise(free)[:, None]
             group = _weakest(weighted)
             if not group:
@@ -194,8 +191,6 @@ class _Search:
             held = confused[0]
             self.values[held] = self.given[held]
             free = free[free != held]
-            if not free.size:
-                break
             self._alternate(free)
         covariance = np.full((len(self.slots),) * 2, np.nan)
         if free.size:
@@ -205,11 +200,25 @@ class _Search:
         cycle, read = float(self.cycle), float(self.read)
         return CurveFit(self.values, covariance, tuple(groups), cycle, read, rms)
 
+    def _best_start(self, free, read_noise: float) -> None:
+        """Goes on from the more likely start."""
+        trials = []
+        for hard, values in enumerate(self.starts):
+            self.values, self.cycle, self.read = values, self.given_cycle, read_noise
+            self._alternate(free)
+            # Clipping at the ends of the curve has to be seen, rather than not excluded.
+            misfit = self._misfit() + hard * _CLEARLY
+            trials.append((misfit, self.values, self.cycle, self.read))
+        _, self.values, self.cycle, self.read = min(trials, key=lambda trial: trial[0])
+
     def _unclipped(self):
         """The values, with bounds that the curve does not rest on moved out of its way.
 
         Whether a bound close by has clipped some points cannot be told from small changes of it.
+        Read noise hides whether the curve rests.
         """
+        if self.filtered:
+            return self.values
         curve = np.asarray(self.curve[1])
         out = self.values.copy()
         room = 4.0 * self.cycle * self.step
@@ -224,7 +233,7 @@ class _Search:
 
     def _alternate(self, free) -> None:
         """Fits slots and noise in turn until the slots rest."""
-        for _ in range(_PASSES):
+        for _ in range(_PASSES if free.size else 0):
             before = self.values
             self.values = self._solve(before, free, self._noise(free))[1]
             if np.all(np.abs(self.values - before) < 1e-5 * self._scale(before)):
@@ -232,13 +241,13 @@ class _Search:
 
     def _misfit(self) -> float:
         """Twice the negative logarithm of the likelihood, but for a constant."""
-        mean, variance, _ = self._model(predict, self.values)
+        mean, variance, _ = self._predict(self.values)
         return float(np.sum((self.measured - mean) ** 2 / variance + np.log(variance)))
 
     def _noise(self, free):
         """Updates the noise levels by their likelihood; the standard deviations of the points."""
         for _ in range(_PASSES):
-            mean, variance, own = self._model(predict, self.values)
+            mean, variance, own = self._predict(self.values)
             self.errors = self.measured - mean
             ratio, share = self.errors**2 / variance, own / variance
             if share.sum() > len(free):
@@ -246,7 +255,7 @@ class _Search:
             if self.refine and self.filtered:
                 part = self.read**2 / variance
                 self.read *= np.sqrt((part * ratio).sum() / part.sum())
-        return np.sqrt(self._model(predict, self.values)[1])
+        return np.sqrt(self._predict(self.values)[1])
 
 
 def _weakest(jacobian: np.ndarray) -> tuple[int, ...]:

@@ -186,6 +186,32 @@ def test_redundant_fields_are_held_unless_asked_for_and_then_told():
     assert report.values[held] == pytest.approx(getattr(start, held), abs=0.5)
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Leaky(SoftBounds):
+    """With a field that single pulses know nothing of."""
+
+    leak: float = 0.1
+
+
+def test_fields_that_pulses_know_nothing_of_are_left_alone():
+    device, _ = CASES["SoftBounds"]
+    (curve,) = curves(mean_device(device), PULSES)
+    report = fit(Leaky(), PULSES, curve)
+    assert report.device.leak == 0.1
+    assert list(report.values) == ["dw_min", "w_max", "w_min", "up_down"]
+
+
+def test_read_noise_does_not_hide_a_hard_bound():
+    device, _ = CASES["ConstantStep"]
+    (curve,) = curves(mean_device(device), PULSES)
+    noisy = curve + 0.02 * np.random.default_rng(0).standard_normal(curve.shape)
+    report = fit(ConstantStep(), PULSES, noisy)
+    assert not report.undetermined
+    assert report.values["w_max"] == pytest.approx(device.w_max, abs=0.02)
+    assert report.values["w_min"] == pytest.approx(device.w_min, abs=0.02)
+
+
 def test_only_the_fields_asked_for_change():
     device, _ = CASES["SoftBounds"]
     (curve,) = curves(mean_device(device), PULSES)
