@@ -83,7 +83,7 @@ def plot_pulse_response(
     axes.fill_between(count, low, high, color="C0", alpha=0.15, lw=0, label="10 to 90 %")
     axes.plot(count, many[:, :examples], color="C0", lw=0.7, alpha=0.5)
     axes.plot([], [], color="C0", lw=0.7, alpha=0.6, label=f"{examples} crosspoints")
-    marker = "." if half <= 50 else None
+    marker = "." if half <= 25 else None
     axes.plot(count, mean, color="black", lw=1.6, marker=marker, ms=4, label="mean device")
     axes.set(xlabel=f"pulse ({half} up, {half} down, ...)", ylabel="weight")
     axes.axhline(0.0, color="grey", lw=0.5)
@@ -101,6 +101,7 @@ def plot_response_factors(axes, device: Device) -> None:
     axes.plot(w, up, color="C2", lw=1.8, label="$q_+$, an up pulse")
     axes.plot(w, down, color="C3", lw=1.8, label="$q_-$, a down pulse")
     axes.set(xlabel="weight", ylabel="step / granularity")
+    axes.locator_params(axis="x", nbins=6)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.axvline(0.0, color="grey", lw=0.5)
     axes.legend(fontsize="small")
@@ -117,12 +118,13 @@ def plot_symmetry(axes, device: Device) -> None:
       device: the device, of finite range.
     """
     w, up, down, symmetric = _mean_response(device)
-    axes.plot(w, (down + up) / 2, color="C0", lw=1.8, label="$F$, what is wanted")
-    axes.plot(w, (down - up) / 2, color="C1", lw=1.8, label="$G$, the drift")
+    axes.plot(w, (down + up) / 2, color="C0", lw=1.8, label="$F$, mean of both steps")
+    axes.plot(w, (down - up) / 2, color="C1", lw=1.8, label="$G$, half their difference")
     axes.axhline(0.0, color="grey", lw=0.5)
     label = f"symmetric point, {symmetric:.3g}"
     axes.plot([symmetric], [0.0], "o", color="black", ms=6, label=label, clip_on=False)
     axes.set(xlabel="weight", ylabel="$F$, $G$")
+    axes.locator_params(axis="x", nbins=6)
     axes.legend(fontsize="small")
 
 
@@ -159,7 +161,8 @@ def plot_fit(axes, device: Device, pulses: np.ndarray, conductance: np.ndarray) 
         axes.plot(count, measured[0], ".", color="C0", ms=4, label="measured")
     axes.plot(count, fitted, color="black", lw=1.4, label="fitted mean device")
     axes.set(xlabel="pulse", ylabel="weight")
-    axes.legend(loc="lower right", fontsize="small", framealpha=0.9)
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+    axes.legend(**above, fontsize="small", frameon=False)
 
 
 def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:

@@ -1,5 +1,8 @@
 """Published devices: their numbers of states, and that each can be made and changed."""
 
+import inspect
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -18,6 +21,26 @@ N_STATES = {
     "reram_es": 1004,
     "reram_sb": 1000,
 }
+
+
+def table_of_presets() -> str:
+    """The table in docs/devices.md."""
+    rows = ["| preset | model | `dw_min` | states | measured in |", "|---|---|---|---|---|"]
+    for name in presets.__all__:
+        maker = getattr(presets, name)
+        device = maker()
+        paper = " ".join(inspect.getdoc(maker).split("Reference: ")[1].split("\n\n")[0].split())
+        rows.append(
+            f"| `{name}` | `{type(device).__name__}` | {device.dw_min:g} "
+            f"| {float(device.n_states):.4g} | {paper} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def test_the_documented_table_is_that_of_the_code():
+    table = table_of_presets()
+    page = Path(__file__).parents[1] / "docs" / "devices.md"
+    assert table in page.read_text(), f"put this table into docs/devices.md:\n{table}"
 
 
 def test_every_preset_has_a_row():

@@ -12,6 +12,7 @@ from analogjax.devices._device import Device
 from analogjax.devices._fit_curve import fit_curve
 from analogjax.devices._fit_fields import choose_slots
 from analogjax.devices._fit_population import report_population
+from analogjax.devices._fit_predict import shapes_response
 from analogjax.devices._fit_report import FitReport, report_curve
 from analogjax.devices._pulsed import PulsedDevice
 
@@ -88,6 +89,9 @@ def fit(
             "out to have it estimated."
         )
     slots = choose_slots(device, None if fields is None else tuple(fields))
+    if fields is None:
+        shape = shapes_response(device, slots)
+        slots = tuple(slot for slot, shapes in zip(slots, shape, strict=True) if shapes)
     moving = curves[np.ptp(curves, axis=1) > 0]
     with jax.enable_x64(True):
         found = [fit_curve(device, slots, train, curve, read_noise) for curve in moving]

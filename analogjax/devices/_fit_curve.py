@@ -12,13 +12,15 @@ from analogjax.devices._fit_fields import (
     slot_range,
     slot_scale,
 )
-from analogjax.devices._fit_predict import jacobian, mean_moves, predict
+from analogjax.devices._fit_predict import jacobian, mean_bounds, mean_moves, predict
 
 # A combination of fields that is uncertain by more than half its size is called undetermined.
 _LARGEST_ERROR = 0.5
 # Steps are known to this part of their size at best, so that a weight at rest has finite weight.
 _RESOLUTION = 1e-3
 _PASSES = 6
+# How much better, in twice the log-likelihood, bounds at the ends of the curve have to be.
+_CLEARLY = 10.0
 
 
 class CurveFit(NamedTuple):
@@ -69,19 +71,28 @@ class _Search:
         self.width = float(np.ptp(curve))
         self.step = float(np.sqrt(np.mean(np.diff(curve)[pulses != 0] ** 2)))
         self.low, self.high = np.array([slot_range(device, slot) for slot in slots]).T
-        self.given = _held(device, slots, curve)
+        self.given = self._given(curve)
         self.given_cycle = self.cycle = float(device.dw_min_std) or 0.3
         self.read, self.filtered, self.refine = 0.0, False, False
         self.starts = self._starts()
 
-    def _model(self, function, values):
-        """A function of the prediction, at the noise levels found so far."""
+    def _given(self, curve):
+        """The given device's values, with bounds that the curve does not go beyond."""
+        values = read_slots(self.device, self.slots)
+        low, high = (float(end) for end in mean_bounds(values, self.slots, self.device))
+        return self._with_bounds(values, min(low, curve.min()), max(high, curve.max()))
+
+    def _arguments(self, values):
+        """What the prediction takes, at the noise levels found so far."""
         read = max(self.read, _RESOLUTION * self.step)
-        result = function(
-            jnp.asarray(values), self.slots, self.device, self.curve, self.cycle, read,
-            filtered=self.filtered,
-        )  # fmt: skip
-        return [np.asarray(part) for part in result] if function is predict else np.asarray(result)
+        return jnp.asarray(values), self.slots, self.device, self.curve, self.cycle, read
+
+    def _predict(self, values):
+        parts = predict(*self._arguments(values), filtered=self.filtered)
+        return [np.asarray(part) for part in parts]
+
+    def _jacobian(self, values):
+        return np.asarray(jacobian(*self._arguments(values), filtered=self.filtered))
 
     def _solve(self, values, free, sd):
         """Least squares over the free slots; the cost and all values."""
@@ -93,9 +104,9 @@ class _Search:
             return trial
 
         solution = least_squares(
-            lambda x: (self.measured - self._model(predict, full(x))[0]) / sd,
+            lambda x: (self.measured - self._predict(full(x))[0]) / sd,
             np.clip(values, self.low, self.high)[free] / scale,
-            jac=lambda x: -self._model(jacobian, full(x))[:, free] * scale / sd[:, None],
+            jac=lambda x: -self._jacobian(full(x))[:, free] * scale / sd[:, None],
             bounds=(self.low[free] / scale, self.high[free] / scale),
             max_nfev=60,
         )
@@ -107,23 +118,21 @@ class _Search:
         )
 
     def _starts(self) -> list[np.ndarray]:
-        """Equal-weight fits with hard bounds, at the ends of the curve, and with soft ones."""
+        """Equal-weight fits with bounds beyond the curve, and with bounds at its ends."""
         everything = np.arange(len(self.slots))
         inner = [i for i in everything if self.slots[i].field not in ("w_max", "w_min")]
         sd = np.full(len(self.measured), self.step)
-        hard = self._solve(self._guess(0.0), np.array(inner, int), sd) if inner else None
-        soft = self._solve(self._guess(0.3 * self.width), everything, sd)
-        trials = sorted((t for t in (hard, soft) if t), key=lambda trial: trial[0])
-        return [values for _, values in trials]
+        starts = [self._solve(self._guess(0.3 * self.width), everything, sd)]
+        if 0 < len(inner) < len(everything):
+            starts.append(self._solve(self._guess(0.0), np.array(inner), sd))
+        return [values for _, values in starts]
 
     def _guess(self, margin):
         """The given device with bounds that hold the curve, and steps of its size."""
         curve = np.asarray(self.curve[1])
         values = np.clip(read_slots(self.device, self.slots), self.low, self.high)
+        values = self._with_bounds(values, curve.min() - margin, curve.max() + margin)
         names = [slot.field for slot in self.slots]
-        for name, sign in (("w_max", 1), ("w_min", -1)):
-            if name in names:
-                values[names.index(name)] = sign * max(np.max(sign * curve) + margin, 1e-6)
         if "dw_min" in names:
             place = names.index("dw_min")
             moved = np.asarray(mean_moves(values, self.slots, self.device, self.curve))
@@ -131,27 +140,47 @@ class _Search:
             values[place] *= np.clip(gain, 1e-6, 1e6)
         return values
 
+    def _with_bounds(self, values, low, high):
+        """The values with bounds, where they are fitted, such that the weight reaches so far."""
+        reached = mean_bounds(values, self.slots, self.device)
+        values = values.copy()
+        for i, slot in enumerate(self.slots):
+            if slot.field in ("w_min", "w_max"):
+                end = slot.field == "w_max"
+                wanted, is_now = high if end else low, float(reached[end])
+                values[i] = values[i] + wanted - is_now if np.isfinite(is_now) else wanted
+        return np.clip(values, self.low, self.high)
+
+    def _reach(self, read_noise: float) -> None:
+        """Keeps the bounds at or beyond what was measured, but for errors of the measurement."""
+        slack = 3.0 * read_noise
+        ends = self._with_bounds(
+            self.starts[0], self.curve[1].min() + slack, self.curve[1].max() - slack
+        )
+        for i, slot in enumerate(self.slots):
+            if slot.field == "w_max":
+                self.low[i] = ends[i]
+            if slot.field == "w_min":
+                self.high[i] = ends[i]
+
     def visible_read_noise(self) -> float:
         """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
-        errors = self.measured - self._model(predict, self.starts[0])[0]
-        products = errors[1:] * errors[:-1]
+        errors = [self.measured - self._predict(start)[0] for start in self.starts]
+        least = min(errors, key=lambda e: float(np.sum(e**2)))
+        products = least[1:] * least[:-1]
         shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
         return float(np.sqrt(-products.mean())) if shows else 0.0
 
     def run(self, read_noise: float, refine: bool) -> CurveFit:
         """Alternates between the slots and the noise, holding slots that are undetermined."""
         self.filtered, self.refine = read_noise > 0, refine
+        self._reach(read_noise)
         free = np.arange(len(self.slots))
-        trials = []
-        for values in self.starts:
-            self.values, self.cycle, self.read = values, self.given_cycle, read_noise
-            self._alternate(free)
-            trials.append((self._misfit(), self.values, self.cycle, self.read))
-        _, self.values, self.cycle, self.read = min(trials, key=lambda trial: trial[0])
+        self._best_start(free, read_noise)
         groups: list[tuple[int, ...]] = []
-        while True:
+        while free.size:
             scale = self._scale(self.values)[free]
-            derivatives = self._model(jacobian, self.values)[:, free]
+            derivatives = self._jacobian(self._unclipped())[:, free]
             weighted = derivatives * scale / self._noise(free)[:, None]
             group = _weakest(weighted)
             if not group:
@@ -162,8 +191,6 @@ class _Search:
             held = confused[0]
             self.values[held] = self.given[held]
             free = free[free != held]
-            if not free.size:
-                break
             self._alternate(free)
         covariance = np.full((len(self.slots),) * 2, np.nan)
         if free.size:
@@ -173,9 +200,40 @@ class _Search:
         cycle, read = float(self.cycle), float(self.read)
         return CurveFit(self.values, covariance, tuple(groups), cycle, read, rms)
 
+    def _best_start(self, free, read_noise: float) -> None:
+        """Goes on from the more likely start."""
+        trials = []
+        for hard, values in enumerate(self.starts):
+            self.values, self.cycle, self.read = values, self.given_cycle, read_noise
+            self._alternate(free)
+            # Clipping at the ends of the curve has to be seen, rather than not excluded.
+            misfit = self._misfit() + hard * _CLEARLY
+            trials.append((misfit, self.values, self.cycle, self.read))
+        _, self.values, self.cycle, self.read = min(trials, key=lambda trial: trial[0])
+
+    def _unclipped(self):
+        """The values, with bounds that the curve does not rest on moved out of its way.
+
+        Whether a bound close by has clipped some points cannot be told from small changes of it.
+        Read noise hides whether the curve rests.
+        """
+        if self.filtered:
+            return self.values
+        curve = np.asarray(self.curve[1])
+        out = self.values.copy()
+        room = 4.0 * self.cycle * self.step
+        ends = self._with_bounds(out, curve.min() - room, curve.max() + room)
+        for i, slot in enumerate(self.slots):
+            if slot.field in ("w_min", "w_max"):
+                upper = slot.field == "w_max"
+                rests = np.abs(curve - (curve.max() if upper else curve.min())) < 1e-6 * self.width
+                if rests.sum() < 2:
+                    out[i] = max(out[i], ends[i]) if upper else min(out[i], ends[i])
+        return out
+
     def _alternate(self, free) -> None:
         """Fits slots and noise in turn until the slots rest."""
-        for _ in range(_PASSES):
+        for _ in range(_PASSES if free.size else 0):
             before = self.values
             self.values = self._solve(before, free, self._noise(free))[1]
             if np.all(np.abs(self.values - before) < 1e-5 * self._scale(before)):
@@ -183,13 +241,13 @@ class _Search:
 
     def _misfit(self) -> float:
         """Twice the negative logarithm of the likelihood, but for a constant."""
-        mean, variance, _ = self._model(predict, self.values)
+        mean, variance, _ = self._predict(self.values)
         return float(np.sum((self.measured - mean) ** 2 / variance + np.log(variance)))
 
     def _noise(self, free):
         """Updates the noise levels by their likelihood; the standard deviations of the points."""
         for _ in range(_PASSES):
-            mean, variance, own = self._model(predict, self.values)
+            mean, variance, own = self._predict(self.values)
             self.errors = self.measured - mean
             ratio, share = self.errors**2 / variance, own / variance
             if share.sum() > len(free):
@@ -197,18 +255,7 @@ class _Search:
             if self.refine and self.filtered:
                 part = self.read**2 / variance
                 self.read *= np.sqrt((part * ratio).sum() / part.sum())
-        return np.sqrt(self._model(predict, self.values)[1])
-
-
-def _held(device, slots, curve) -> np.ndarray:
-    """The given device's values, but for bounds that the curve goes beyond."""
-    values = read_slots(device, slots)
-    for i, slot in enumerate(slots):
-        if slot.field == "w_max":
-            values[i] = max(values[i], curve.max())
-        if slot.field == "w_min":
-            values[i] = min(values[i], curve.min())
-    return values
+        return np.sqrt(self._predict(self.values)[1])
 
 
 def _weakest(jacobian: np.ndarray) -> tuple[int, ...]:

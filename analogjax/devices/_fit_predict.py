@@ -6,13 +6,13 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import ndtri
 
-from analogjax.devices._fit_fields import Slot, fill_slots
+from analogjax.devices._fit_fields import Slot, fill_slots, read_slots
 
-# Equally likely values of a standard normal, with its variance.
-_NODES = ndtri((np.arange(16) + 0.5) / 16)
-_NODES /= _NODES.std()
+# Values of a standard normal, out to where clipped pulses still differ, and their probabilities.
+_NODES = np.linspace(-4.0, 4.0, 17)
+_WEIGHTS = np.exp(-(_NODES**2) / 2)
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 @functools.partial(jax.jit, static_argnames=("slots", "filtered"))
@@ -20,7 +20,7 @@ def predict(values, slots: tuple[Slot, ...], device, curve, cycle_noise, read_no
     r"""Mean and variance of each measured point, given all points before it.
 
     A pulse with noise :math:`\xi` leads from w to ``device.pulse(cells, w, direction, xi)``; its
-    mean and variance are taken over equally likely :math:`\xi`, so that the clipping at a bound
+    mean and variance are taken over :math:`\xi`, so that the clipping at a bound
     is accounted for. Without read noise the measured point before is the weight before, and the
     points are independent. With read noise the weight is only known as well as an extended Kalman
     filter knows it from all points before.
@@ -41,11 +41,12 @@ def predict(values, slots: tuple[Slot, ...], device, curve, cycle_noise, read_no
     pulses, measured = curve
     device, cells = _mean_device(values, slots, device)
     device = dataclasses.replace(device, dw_min_std=cycle_noise)
-    xi = jnp.asarray(_NODES)
+    xi, weights = jnp.asarray(_NODES), jnp.asarray(_WEIGHTS)
 
     def after(w, direction):
         moved = device.pulse(cells, w, direction, xi)
-        return moved.mean(), moved.var()
+        mean = weights @ moved
+        return mean, weights @ (moved - mean) ** 2
 
     if not filtered:
         mean, variance = jax.vmap(after)(measured[:-1], pulses)
@@ -84,6 +85,26 @@ def mean_moves(values, slots, device, curve):
     device, cells = _mean_device(values, slots, device)
     up, down = device.steps(cells, measured[:-1])
     return jnp.where(pulses > 0, up, -down) * (pulses != 0)
+
+
+@functools.partial(jax.jit, static_argnames=("slots",))
+def mean_bounds(values, slots, device):
+    """The smallest and the largest weight of the mean device."""
+    cells = _mean_device(values, slots, device)[1]
+    return cells.w_min, cells.w_max
+
+
+def shapes_response(device, slots: tuple[Slot, ...]) -> list[bool]:
+    """Whether steps or bounds of the mean device depend on the number in each slot."""
+
+    def answer(values):
+        mean, cells = _mean_device(values, slots, device)
+        low, high = jnp.clip(cells.w_min, min=-1e3), jnp.clip(cells.w_max, max=1e3)
+        up, down = mean.steps(cells, low + (high - low) * jnp.linspace(0.0, 1.0, 257))
+        return jnp.concatenate([up, down, jnp.stack([cells.w_min, cells.w_max])])
+
+    derivatives = jax.jit(jax.jacfwd(answer))(jnp.asarray(read_slots(device, slots)))
+    return [bool(changes) for changes in (derivatives != 0).any(0)]
 
 
 def _mean_device(values, slots, device):

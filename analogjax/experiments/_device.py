@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich.console import Console
@@ -92,7 +93,7 @@ def _points(shown: PulsedDevice) -> dict[str, dict[str, float]]:
     cells = mean.sample(jax.random.key(0), ())
     places = {
         "half way to w_min": cells.w_min / 2,
-        "zero": 0.0 * cells.w_min,
+        "zero": jnp.zeros(()),
         "symmetric point": mean.symmetric_point(cells),
         "half way to w_max": cells.w_max / 2,
     }
