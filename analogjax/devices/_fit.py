@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device
 from analogjax.devices._fit_curve import fit_curve
-from analogjax.devices._fit_fields import choose_slots
+from analogjax.devices._fit_fields import choose_slots, read_slots
 from analogjax.devices._fit_population import report_population
 from analogjax.devices._fit_predict import shapes_response
 from analogjax.devices._fit_report import FitReport, report_curve
@@ -90,7 +90,7 @@ def fit(
         )
     slots = choose_slots(device, None if fields is None else tuple(fields))
     if fields is None:
-        shape = shapes_response(device, slots)
+        shape = np.asarray(shapes_response(read_slots(device, slots), slots, device))
         slots = tuple(slot for slot, shapes in zip(slots, shape, strict=True) if shapes)
     moving = curves[np.ptp(curves, axis=1) > 0]
     with jax.enable_x64(True):

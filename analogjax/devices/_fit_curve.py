@@ -164,12 +164,18 @@ class _Search:
                 self.high[i] = ends[i]
 
     def visible_read_noise(self) -> float:
-        """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
+        """Read noise as it shows at equal weights: an error raises one step and lowers the next.
+
+        The differences of the errors show it also where a bound not yet found biases them all.
+        """
         errors = [self.measured - self._predict(start)[0] for start in self.starts]
         least = min(errors, key=lambda e: float(np.sum(e**2)))
-        products = least[1:] * least[:-1]
-        shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
-        return float(np.sqrt(-products.mean())) if shows else 0.0
+        changes = np.diff(least)
+        variance = 0.0
+        for products in (-least[1:] * least[:-1], changes[2:] * changes[:-2]):
+            if products.sum() > 2.0 * np.sqrt((products**2).sum()):
+                variance = max(variance, products.mean())
+        return float(np.sqrt(variance))
 
     def run(self, read_noise: float, refine: bool) -> CurveFit:
         """Alternates between the slots and the noise, holding slots that are undetermined."""
