@@ -135,7 +135,9 @@ def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
 
 
 def _table_of_fit(options: DeviceOptions, curves: int, report: FitReport) -> Table:
-    table = Table(title=f"{options.fit}: {curves} curve(s) fitted by {options.model}")
+    table = Table(
+        title=f"{options.fit and options.fit.name}: {curves} curve(s) fitted by {options.model}"
+    )
     table.add_column("field")
     for column in ("value", "95 % interval"):
         table.add_column(column, justify="right")
