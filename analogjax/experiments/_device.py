@@ -127,17 +127,16 @@ def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
         "device": _record(report.device),
     }
     _write(options, content, lambda p: _figure_of_fit(p, report, pulses, conductance))
-    console.print(_table_of_fit(options, len(conductance), report))
+    title = f"{path.name}: {len(conductance)} curve(s) fitted by {options.model}"
+    console.print(_table_of_fit(title, report))
     console.print(
         f"pulse-to-pulse noise dw_min_std {float(report.device.dw_min_std):.3g}, read noise "
         f"{report.read_noise:.3g}, rms error of prediction {report.residual:.3g}"
     )
 
 
-def _table_of_fit(options: DeviceOptions, curves: int, report: FitReport) -> Table:
-    table = Table(
-        title=f"{options.fit and options.fit.name}: {curves} curve(s) fitted by {options.model}"
-    )
+def _table_of_fit(title: str, report: FitReport) -> Table:
+    table = Table(title=title)
     table.add_column("field")
     for column in ("value", "95 % interval"):
         table.add_column(column, justify="right")
