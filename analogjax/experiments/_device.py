@@ -188,4 +188,7 @@ def _figure_of_fit(path: Path, report: FitReport, pulses, conductance) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     plot_fit(left, report.device, pulses, conductance)
     plot_symmetry(right, report.device)
+    if report.undetermined:
+        held = ", ".join(group[0] for group in report.undetermined)
+        right.set_title(f"held, as the data leave it open: {held}", fontsize="small")
     figure.savefig(path, dpi=150)
