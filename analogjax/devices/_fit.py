@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device
 from analogjax.devices._fit_curve import fit_curve
-from analogjax.devices._fit_fields import choose_slots
+from analogjax.devices._fit_fields import choose_slots, read_slots
 from analogjax.devices._fit_population import report_population
 from analogjax.devices._fit_predict import shapes_response
 from analogjax.devices._fit_report import FitReport, report_curve
@@ -36,10 +36,11 @@ def fit(
     measured ones, while errors of *one step* are independent: with pulse-to-pulse noise alone,
     the weight before a pulse is the measured one. Read noise, in contrast, does not stay, and
     makes single steps uncertain. It is taken into account, by an extended Kalman filter, if it is
-    given or if it shows: as increments that tend to undo the error of the one before. Without
-    pulse-to-pulse noise the filter compares whole curves. The standard deviations are those of
-    the device's own noise law, whose size ``dw_min_std`` is estimated in turn with the fields. The
-    intervals follow from the exact Jacobian at the solution; they hold if the device's model does.
+    given or if it shows: in errors that undo the one before, or in small steps that are noisier
+    than pulses make them. Without pulse-to-pulse noise the filter compares whole curves. The
+    standard deviations are those of the device's own noise law, whose size ``dw_min_std`` is
+    estimated in turn with the fields. The intervals follow from the exact Jacobian at the solution:
+    they hold if the device's model and noise law do, and for errors small enough to be linear in.
 
     With the curves of several crosspoints, each is fitted, ``..._dtod`` spreads are estimated from
     the scatter of the estimates less their own variance, and ``corrupt_devices_prob`` is the
@@ -90,7 +91,7 @@ def fit(
         )
     slots = choose_slots(device, None if fields is None else tuple(fields))
     if fields is None:
-        shape = shapes_response(device, slots)
+        shape = np.asarray(shapes_response(read_slots(device, slots), slots, device))
         slots = tuple(slot for slot, shapes in zip(slots, shape, strict=True) if shapes)
     moving = curves[np.ptp(curves, axis=1) > 0]
     with jax.enable_x64(True):

@@ -16,8 +16,8 @@ from analogjax.devices._fit_predict import jacobian, mean_bounds, mean_moves, pr
 
 # A combination of fields that is uncertain by more than half its size is called undetermined.
 _LARGEST_ERROR = 0.5
-# Steps are known to this part of their size at best, so that a weight at rest has finite weight.
-_RESOLUTION = 1e-3
+# Points are known to this part of a step at best, so that one at rest has not all the weight.
+_RESOLUTION = 1e-2
 _PASSES = 6
 # How much better, in twice the log-likelihood, bounds at the ends of the curve have to be.
 _CLEARLY = 10.0
@@ -58,7 +58,13 @@ def fit_curve(
     search = _Search(device, slots, pulses, curve)
     if read_noise is not None:
         return search.run(read_noise, refine=False)
-    return search.run(search.visible_read_noise(), refine=True)
+    visible = search.visible_read_noise()
+    found = search.run(visible, refine=True)
+    if visible or not search.misses_read_noise():
+        return found
+    misfit = search.misfit()
+    other = search.run(0.3 * search.step, refine=True)
+    return other if search.misfit() < misfit else found
 
 
 class _Search:
@@ -164,12 +170,15 @@ class _Search:
                 self.high[i] = ends[i]
 
     def visible_read_noise(self) -> float:
-        """Read noise as it shows at equal weights: an error raises one step and lowers the next."""
+        """Read noise as it shows in the errors at equal weights; 0 if it does not."""
         errors = [self.measured - self._predict(start)[0] for start in self.starts]
-        least = min(errors, key=lambda e: float(np.sum(e**2)))
-        products = least[1:] * least[:-1]
-        shows = products.sum() < -2.0 * np.sqrt((products**2).sum())
-        return float(np.sqrt(-products.mean())) if shows else 0.0
+        return _alternation(min(errors, key=lambda e: float(np.sum(e**2))))
+
+    def misses_read_noise(self) -> bool:
+        """Whether small steps are noisier, against large ones, than pulses alone can make them."""
+        variance = self._predict(self.values)[1]
+        relative = self.errors / np.sqrt(variance)
+        return np.sum(self.errors**2) < 0.5 * np.sum(variance) or _alternation(relative) > 0.0
 
     def run(self, read_noise: float, refine: bool) -> CurveFit:
         """Alternates between the slots and the noise, holding slots that are undetermined."""
@@ -207,7 +216,7 @@ class _Search:
             self.values, self.cycle, self.read = values, self.given_cycle, read_noise
             self._alternate(free)
             # Clipping at the ends of the curve has to be seen, rather than not excluded.
-            misfit = self._misfit() + hard * _CLEARLY
+            misfit = self.misfit() + hard * _CLEARLY
             trials.append((misfit, self.values, self.cycle, self.read))
         _, self.values, self.cycle, self.read = min(trials, key=lambda trial: trial[0])
 
@@ -239,7 +248,7 @@ class _Search:
             if np.all(np.abs(self.values - before) < 1e-5 * self._scale(before)):
                 break
 
-    def _misfit(self) -> float:
+    def misfit(self) -> float:
         """Twice the negative logarithm of the likelihood, but for a constant."""
         mean, variance, _ = self._predict(self.values)
         return float(np.sum((self.measured - mean) ** 2 / variance + np.log(variance)))
@@ -256,6 +265,20 @@ class _Search:
                 part = self.read**2 / variance
                 self.read *= np.sqrt((part * ratio).sum() / part.sum())
         return np.sqrt(self._predict(self.values)[1])
+
+
+def _alternation(errors: np.ndarray) -> float:
+    """What of the errors undoes itself at the next point, a standard deviation; 0 if it may not be.
+
+    A read error raises one step and lowers the next. The differences of the errors show it also
+    where a bound not yet found biases them all.
+    """
+    changes = np.diff(errors)
+    variance = 0.0
+    for products in (-errors[1:] * errors[:-1], changes[2:] * changes[:-2]):
+        if products.sum() > 2.0 * np.sqrt((products**2).sum()):
+            variance = max(variance, float(products.mean()))
+    return float(np.sqrt(variance))
 
 
 def _weakest(jacobian: np.ndarray) -> tuple[int, ...]:

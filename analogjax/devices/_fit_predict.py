@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices._fit_fields import Slot, fill_slots, read_slots
+from analogjax.devices._fit_fields import Slot, fill_slots
 
 # Values of a standard normal, out to where clipped pulses still differ, and their probabilities.
 _NODES = np.linspace(-4.0, 4.0, 17)
@@ -94,7 +94,8 @@ def mean_bounds(values, slots, device):
     return cells.w_min, cells.w_max
 
 
-def shapes_response(device, slots: tuple[Slot, ...]) -> list[bool]:
+@functools.partial(jax.jit, static_argnames=("slots",))
+def shapes_response(values, slots, device):
     """Whether steps or bounds of the mean device depend on the number in each slot."""
 
     def answer(values):
@@ -103,8 +104,7 @@ def shapes_response(device, slots: tuple[Slot, ...]) -> list[bool]:
         up, down = mean.steps(cells, low + (high - low) * jnp.linspace(0.0, 1.0, 257))
         return jnp.concatenate([up, down, jnp.stack([cells.w_min, cells.w_max])])
 
-    derivatives = jax.jit(jax.jacfwd(answer))(jnp.asarray(read_slots(device, slots)))
-    return [bool(changes) for changes in (derivatives != 0).any(0)]
+    return (jax.jacfwd(answer)(values) != 0).any(0)
 
 
 def _mean_device(values, slots, device):

@@ -127,15 +127,16 @@ def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
         "device": _record(report.device),
     }
     _write(options, content, lambda p: _figure_of_fit(p, report, pulses, conductance))
-    console.print(_table_of_fit(options, len(conductance), report))
+    title = f"{path.name}: {len(conductance)} curve(s) fitted by {options.model}"
+    console.print(_table_of_fit(title, report))
     console.print(
         f"pulse-to-pulse noise dw_min_std {float(report.device.dw_min_std):.3g}, read noise "
         f"{report.read_noise:.3g}, rms error of prediction {report.residual:.3g}"
     )
 
 
-def _table_of_fit(options: DeviceOptions, curves: int, report: FitReport) -> Table:
-    table = Table(title=f"{options.fit}: {curves} curve(s) fitted by {options.model}")
+def _table_of_fit(title: str, report: FitReport) -> Table:
+    table = Table(title=title)
     table.add_column("field")
     for column in ("value", "95 % interval"):
         table.add_column(column, justify="right")
@@ -187,4 +188,7 @@ def _figure_of_fit(path: Path, report: FitReport, pulses, conductance) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(1.6, 1))
     plot_fit(left, report.device, pulses, conductance)
     plot_symmetry(right, report.device)
+    if report.undetermined:
+        held = ", ".join(group[0] for group in report.undetermined)
+        right.set_title(f"held, as the data leave it open: {held}", fontsize="small")
     figure.savefig(path, dpi=150)

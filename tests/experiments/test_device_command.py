@@ -69,7 +69,7 @@ def test_measured_curves_are_fitted_and_told(tmp_path, capsys):
     assert (summary["curves"], summary["pulses"]) == (4, len(PULSES))
     assert summary["values"]["dw_min"] == pytest.approx(0.05, rel=0.5)
     assert summary["device"]["dw_min"] == summary["values"]["dw_min"]
-    assert re.search(r"w_max +│ +0\.\d+ │ 0\.\d+ to ", capsys.readouterr().out)
+    assert re.search(r"w_max +│ +0\.\d+ │ +0\.\d+ to ", capsys.readouterr().out)
 
 
 def test_what_the_data_do_not_determine_is_noted(tmp_path, capsys):
