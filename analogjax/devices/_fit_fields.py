@@ -9,6 +9,7 @@ import numpy as np
 from analogjax.devices._check import field_range
 
 _SPREADS = ("_dtod", "_std", "_std_add", "_std_slope", "_range", "_prob")
+_AGEING = ("lifetime", "diffusion", "reset")
 
 
 class Slot(NamedTuple):
@@ -41,12 +42,12 @@ def choose_slots(device, fields: tuple[str, ...] | None) -> tuple[Slot, ...]:
       ValueError: for a field that the device does not have or that is no number.
     """
     known = numeric_fields(device)
-    shaping = [name for name in known if not name.endswith(_SPREADS)]
+    shaping = [name for name in known if not name.endswith(_SPREADS + _AGEING)]
     if fields is None:
         fields = tuple(name for name in shaping if name not in device.redundant)
     for name in fields:
         if name not in shaping:
-            kind = "a spread, which a fit takes from the residuals" if name in known else "unknown"
+            kind = "no part of the mean response" if name in known else "unknown"
             raise ValueError(
                 f"fields names {name!r}, which is {kind} for {type(device).__name__}; choose from "
                 f"{', '.join(shaping)}."

@@ -266,7 +266,7 @@ GOOD = np.array([0.0, 0.1, 0.05])
         ([1, -1], [0.0, np.nan, 0.1], {}, "finite, got nan at point 1 of curve 0"),
         ([1, -1], [0.2, 0.2, 0.2], {}, "must move under pulses, got a constant 0.2"),
         ([1, -1], GOOD, {"fields": ["slope"]}, "'slope', which is unknown for SoftBounds; choose"),
-        ([1, -1], GOOD, {"fields": ["dw_min_dtod"]}, "'dw_min_dtod', which is a spread"),
+        ([1, -1], GOOD, {"fields": ["dw_min_dtod"]}, "'dw_min_dtod', which is no part"),
         ([1, -1], GOOD, {"fields": []}, "nothing to fit; choose from dw_min"),
         ([1, -1], GOOD, {"read_noise": -1.0}, "at least 0, got -1.0; leave it out"),
     ],
