@@ -5,10 +5,11 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from analogjax.devices._fit_curve import CurveFit
 from analogjax.devices._fit_fields import Slot, fill_slots, read_slots
-from analogjax.devices._fit_report import Z95, FitReport, clipped_interval, report_curve
+from analogjax.devices._fit_report import FitReport, clipped_interval, report_curve
 
 # A size and the imbalance of its two directions, which a crosspoint draws together.
 _PAIRS = {"dw_min": "up_down", "pow_gamma": "pow_up_down"}
@@ -144,8 +145,9 @@ def _pair(values, covariances, log_normal: bool) -> tuple[_Estimate, _Estimate]:
 
 def _spread(values, variances, unit) -> tuple[float, float, float]:
     """Standard deviation beyond that of the estimates, with its 95 % interval, in the unit."""
-    scatter = values.var(ddof=1)
-    error = Z95 * scatter * np.sqrt(2 / (len(values) - 1))
-    beyond = scatter - variances.mean() + np.array([0.0, -error, error])
+    free = len(values) - 1
+    # Few crosspoints leave the upper end far away, as the law of a variance says.
+    ends = free / stats.chi2.ppf([0.975, 0.025], free)
+    beyond = values.var(ddof=1) * np.array([1.0, *ends]) - variances.mean()
     spread, low, high = np.sqrt(np.maximum(beyond, 0.0)) / unit
     return spread, low, high
