@@ -117,8 +117,9 @@ def covered(name, trials, seed=0):
 def test_nine_in_ten_intervals_of_noisy_curves_hold_the_true_value(name):
     hits, reports = covered(name, 200)
     assert not any(report.undetermined for report in reports)
-    # 90 % is asked for; each field of a model, not only their mean.
-    assert hits.mean(0).min() >= 0.9, dict(zip(reports[0].fields, hits.mean(0), strict=True))
+    each = dict(zip(reports[0].fields, hits.mean(0), strict=True))
+    assert hits.mean() >= 0.92, each
+    assert min(each.values()) >= 0.88, each  # 200 trials of 0.9 spread by 0.02.
 
 
 def test_every_device_is_recovered():
