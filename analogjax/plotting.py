@@ -1,4 +1,4 @@
-"""Figures: how a device answers pulses, and how accuracy grows over epochs.
+"""Figures: how a device answers pulses, how well it fits, and how accuracy grows over epochs.
 
 Every function draws into axes it is given, so that figures can be composed; matplotlib comes with
 the extra ``analogjax[cli]``.
@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 
 
 def pulse_response(
     key: jax.Array,
-    device: PulsedDevice,
+    device: Device,
     pulses: np.ndarray,
     *,
     crosspoints: int = 200,
@@ -54,7 +54,13 @@ def pulse_response(
 
 
 def plot_pulse_response(
-    axes, device: PulsedDevice, *, key: jax.Array | None = None, cycles: int = 2, examples: int = 5
+    axes,
+    device: Device,
+    *,
+    key: jax.Array | None = None,
+    half: int | None = None,
+    cycles: int = 2,
+    examples: int = 5,
 ) -> None:
     """Draws the weight under trains of up and down pulses: mean device, examples, spread.
 
@@ -62,12 +68,13 @@ def plot_pulse_response(
       axes: matplotlib axes.
       device: the device.
       key: a PRNG key for the simulated crosspoints; ``jax.random.key(0)`` by default.
+      half: pulses in one direction before they turn; by default twice the number of states, so that
+        the mean device comes close to its bounds.
       cycles: how many times up and down.
       examples: single crosspoints to show.
     """
     key = jax.random.key(0) if key is None else key
-    # Twice the number of states, so that the mean device comes close to its bounds.
-    half = int(np.clip(2 * float(device.n_states), 4, 2000))
+    half = int(np.clip(2 * float(device.n_states), 4, 2000)) if half is None else half
     pulses = np.tile(np.repeat([1, -1], half), cycles)
     many = pulse_response(key, device, pulses)
     mean = pulse_response(key, device.without_variation(), pulses, crosspoints=1)[:, 0]
@@ -76,10 +83,86 @@ def plot_pulse_response(
     axes.fill_between(count, low, high, color="C0", alpha=0.15, lw=0, label="10 to 90 %")
     axes.plot(count, many[:, :examples], color="C0", lw=0.7, alpha=0.5)
     axes.plot([], [], color="C0", lw=0.7, alpha=0.6, label=f"{examples} crosspoints")
-    axes.plot(count, mean, color="black", lw=1.6, marker=".", ms=4, label="mean device")
+    marker = "." if half <= 25 else None
+    axes.plot(count, mean, color="black", lw=1.6, marker=marker, ms=4, label="mean device")
     axes.set(xlabel=f"pulse ({half} up, {half} down, ...)", ylabel="weight")
     axes.axhline(0.0, color="grey", lw=0.5)
     axes.legend(loc="lower left", fontsize="small", framealpha=0.9)
+
+
+def plot_response_factors(axes, device: Device) -> None:
+    r"""Draws the response factors :math:`q_+` and :math:`q_-` of the mean device over its range.
+
+    Args:
+      axes: matplotlib axes.
+      device: the device, of finite range.
+    """
+    w, up, down, _ = _mean_response(device)
+    axes.plot(w, up, color="C2", lw=1.8, label="$q_+$, an up pulse")
+    axes.plot(w, down, color="C3", lw=1.8, label="$q_-$, a down pulse")
+    axes.set(xlabel="weight", ylabel="step / granularity")
+    axes.locator_params(axis="x", nbins=6)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.axvline(0.0, color="grey", lw=0.5)
+    axes.legend(fontsize="small")
+
+
+def plot_symmetry(axes, device: Device) -> None:
+    r"""Draws :math:`F = (q_- + q_+)/2` and :math:`G = (q_- - q_+)/2` of the mean device.
+
+    A mean update is :math:`\Delta F(w) - |\Delta| G(w)`: G is the drift that every wanted change
+    pays, and the symmetric point, where it is zero, is where it leads to.
+
+    Args:
+      axes: matplotlib axes.
+      device: the device, of finite range.
+    """
+    w, up, down, symmetric = _mean_response(device)
+    axes.plot(w, (down + up) / 2, color="C0", lw=1.8, label="$F$, mean of both steps")
+    axes.plot(w, (down - up) / 2, color="C1", lw=1.8, label="$G$, half their difference")
+    axes.axhline(0.0, color="grey", lw=0.5)
+    label = f"symmetric point, {symmetric:.3g}"
+    axes.plot([symmetric], [0.0], "o", color="black", ms=6, label=label, clip_on=False)
+    axes.set(xlabel="weight", ylabel="$F$, $G$")
+    axes.locator_params(axis="x", nbins=6)
+    axes.legend(fontsize="small")
+
+
+def _mean_response(device: Device):
+    """Weights over the range, q+ and q- there, and the symmetric point."""
+    mean = device.without_variation()
+    cells = mean.sample(jax.random.key(0), ())
+    w = np.linspace(float(cells.w_min), float(cells.w_max), 201)
+    up, down = (np.asarray(q) for q in mean.response(cells, jnp.asarray(w)))
+    return w, up, down, float(mean.symmetric_point(cells))
+
+
+def plot_fit(axes, device: Device, pulses: np.ndarray, conductance: np.ndarray) -> None:
+    """Draws measured curves and what the fitted mean device does under the same pulses.
+
+    Args:
+      axes: matplotlib axes.
+      device: the fitted device.
+      pulses: directions, -1, 0 or +1, ``(n,)``.
+      conductance: measured weights, ``(n + 1,)`` or ``(curves, n + 1)``.
+    """
+    measured = np.atleast_2d(conductance)
+    count = np.arange(measured.shape[1])
+    start = float(measured[:, 0].mean())
+    mean = device.without_variation()
+    fitted = pulse_response(jax.random.key(0), mean, pulses, crosspoints=1, w=start)[:, 0]
+    if len(measured) > 1:
+        low, high = np.percentile(measured, [10, 90], axis=0)
+        axes.fill_between(
+            count, low, high, color="C0", alpha=0.2, lw=0, label="measured, 10 to 90 %"
+        )
+        axes.plot(count, measured.mean(0), color="C0", lw=1.2, label="measured, mean")
+    else:
+        axes.plot(count, measured[0], ".", color="C0", ms=4, label="measured")
+    axes.plot(count, fitted, color="black", lw=1.4, label="fitted mean device")
+    axes.set(xlabel="pulse", ylabel="weight")
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+    axes.legend(**above, fontsize="small", frameon=False)
 
 
 def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:

@@ -7,7 +7,14 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from analogjax.devices import SoftBounds
-from analogjax.plotting import plot_accuracy, plot_pulse_response, pulse_response
+from analogjax.plotting import (
+    plot_accuracy,
+    plot_fit,
+    plot_pulse_response,
+    plot_response_factors,
+    plot_symmetry,
+    pulse_response,
+)
 
 DEVICE = SoftBounds.with_states(4)
 PULSES = np.array([1, 1, 0, -1, -1, 1])
@@ -60,6 +67,40 @@ def test_the_band_of_devices_that_differ_is_wide_and_so_many_are_shown(axes):
     _, low, high = band(axes)
     assert (high - low)[4:].min() > 0.1
     assert sum(len(line.get_xdata()) == 17 for line in axes.lines) == 3 + 1
+
+
+def test_pulses_turn_after_as_many_as_asked(axes):
+    plot_pulse_response(axes, DEVICE, half=3, cycles=2)
+    assert {len(line.get_xdata()) for line in axes.lines} >= {13}
+    assert "3 up, 3 down" in axes.get_xlabel()
+
+
+def test_the_response_factors_are_those_of_the_mean_device(axes):
+    plot_response_factors(axes, SoftBounds(w_max=1.0, w_min=-0.5))
+    up, down = axes.lines[:2]
+    np.testing.assert_allclose(up.get_ydata(), 1 - up.get_xdata(), atol=1e-6)
+    np.testing.assert_allclose(down.get_ydata(), 1 + 2 * down.get_xdata(), atol=1e-6)
+
+
+def test_the_symmetric_point_lies_where_the_drift_is_zero(axes):
+    plot_symmetry(axes, SoftBounds(up_down=0.2))
+    drift = next(line for line in axes.lines if line.get_label().startswith("$G$"))
+    point = next(line for line in axes.lines if line.get_marker() == "o")
+    at = np.interp(0.0, drift.get_ydata(), drift.get_xdata())
+    assert point.get_xdata()[0] == pytest.approx(at, abs=1e-4)
+    assert point.get_xdata()[0] > 0.05
+
+
+@pytest.mark.parametrize("crosspoints", [1, 20])
+def test_a_fit_is_drawn_over_what_was_measured(axes, crosspoints):
+    measured = pulse_response(jax.random.key(0), DEVICE, PULSES, crosspoints=crosspoints, w=0.2).T
+    plot_fit(axes, DEVICE, PULSES, measured)
+    fitted = next(line for line in axes.lines if line.get_label() == "fitted mean device")
+    mean = DEVICE.without_variation()
+    expected = pulse_response(jax.random.key(1), mean, PULSES, crosspoints=1, w=0.2)[:, 0]
+    np.testing.assert_allclose(fitted.get_ydata(), expected, atol=1e-6)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), measured.mean(0), atol=1e-6)
+    assert len(axes.collections) == (crosspoints > 1)
 
 
 def test_the_band_of_accuracies_holds_their_mean_in_percent(axes):

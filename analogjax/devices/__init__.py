@@ -4,17 +4,60 @@ A device is a frozen dataclass of means and spreads. ``sample`` draws the consta
 crosspoint of an array once; ``apply_pulse`` moves them by one pulse; ``response`` gives the mean
 response factors q+ and q-. Devices know nothing of tiles, gradients or optimizers.
 
-To add a device, subclass :class:`PulsedDevice` as a registered frozen dataclass and write
-``steps``, the sizes of the next up and the next down pulse. It then works with every pulse scheme
-and every rule.
+To try a response, give its two functions to :class:`ResponseFunctions`. To add a device, subclass
+:class:`PulsedDevice` as a registered frozen dataclass and write ``steps``, the sizes of the next up
+and the next down pulse. It then works with every pulse scheme and every rule.
+
+:func:`fit` estimates a device's fields from measured curves.
 """
 
+from analogjax.devices._ageing import Ageing as Ageing
+from analogjax.devices._cells import AnyCells as AnyCells
 from analogjax.devices._cells import Cells as Cells
 from analogjax.devices._cells import is_concrete as is_concrete
 from analogjax.devices._cells import is_zero as is_zero
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
+from analogjax.devices._device import Device as Device
+from analogjax.devices._drift import PowerLawDrift as PowerLawDrift
+from analogjax.devices._exp_step import ExpStep as ExpStep
+from analogjax.devices._fit import fit as fit
+from analogjax.devices._fit_report import FitReport as FitReport
+from analogjax.devices._ideal import Ideal as Ideal
+from analogjax.devices._linear_step import LinearStep as LinearStep
+from analogjax.devices._one_sided_pair import OneSidedPair as OneSidedPair
+from analogjax.devices._one_sided_pair import Pair as Pair
+from analogjax.devices._piecewise_step import PiecewiseStep as PiecewiseStep
+from analogjax.devices._pow_step import PowStep as PowStep
+from analogjax.devices._pow_step_reference import PowStepReference as PowStepReference
 from analogjax.devices._pulsed import PulsedDevice as PulsedDevice
+from analogjax.devices._response_functions import ResponseFunctions as ResponseFunctions
+from analogjax.devices._response_functions import exponential_response as exponential_response
+from analogjax.devices._response_functions import power_response as power_response
 from analogjax.devices._soft_bounds import SoftBounds as SoftBounds
+from analogjax.devices._soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
 
-__all__ = ["Cells", "ConstantStep", "PulsedDevice", "SoftBounds", "check_device"]
+__all__ = [
+    "Ageing",
+    "Cells",
+    "ConstantStep",
+    "Device",
+    "ExpStep",
+    "FitReport",
+    "Ideal",
+    "LinearStep",
+    "OneSidedPair",
+    "Pair",
+    "PiecewiseStep",
+    "PowStep",
+    "PowStepReference",
+    "PowerLawDrift",
+    "PulsedDevice",
+    "ResponseFunctions",
+    "SoftBounds",
+    "SoftBoundsReference",
+    "check_device",
+    "exponential_response",
+    "fit",
+    "power_response",
+]

@@ -1,8 +1,9 @@
 """What one array of crosspoints is made of, drawn once and kept for a whole training."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -23,6 +24,15 @@ class Cells(NamedTuple):
     step_down: jax.Array
     w_max: jax.Array
     w_min: jax.Array
+
+
+# Cells, or the NamedTuple of a device with more constants, which starts with the same fields.
+AnyCells = Any
+
+
+def spread(xi, size):
+    """``size * xi``; the scalar 0 if there is no spread, which then takes no memory."""
+    return jnp.zeros(()) if is_zero(size) else size * xi
 
 
 def is_concrete(value) -> bool:

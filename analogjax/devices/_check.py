@@ -2,17 +2,42 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from analogjax.devices._cells import is_concrete
 
-_RANGES = {
-    "dw_min": (lambda v: v > 0, "must be positive"),
-    "w_max": (lambda v: v >= 0, "must be at least 0"),
-    "w_min": (lambda v: v <= 0, "must be at most 0"),
-    "corrupt_devices_prob": (lambda v: (v >= 0) & (v <= 1), "must lie between 0 and 1"),
-    "up_down": (lambda v: abs(v) < 1, "must lie between -1 and 1, both excluded"),
+# The lowest and the highest value of a field, and how to say so.
+_CLOSED = {
+    "w_max": (0.0, np.inf, "must be at least 0"),
+    "w_min": (-np.inf, 0.0, "must be at most 0"),
+    "corrupt_devices_prob": (0.0, 1.0, "must lie between 0 and 1"),
 }
+_OPEN = {
+    "dw_min": (0.0, np.inf, "must be positive"),
+    "t0": (0.0, np.inf, "must be positive"),
+    "up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
+    "pow_up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
+}
+_AT_LEAST_0 = (
+    "_dtod",
+    "_std",
+    "_std_add",
+    "_std_slope",
+    "_range",
+    "pow_gamma",
+    "piecewise_up",
+    "piecewise_down",
+    "lifetime",
+    "diffusion",
+)
+
+
+def field_range(name: str) -> tuple[float, float, str]:
+    """The lowest and the highest value of a field, and the sentence part that says so."""
+    if name.endswith(_AT_LEAST_0):
+        return 0.0, np.inf, "must be at least 0"
+    return {**_CLOSED, **_OPEN}.get(name, (-np.inf, np.inf, ""))
 
 
 def check_device(device) -> None:
@@ -23,15 +48,31 @@ def check_device(device) -> None:
     Raises:
       ValueError: naming the field, its value and the remedy.
     """
-    name = type(device).__name__
     for field in dataclasses.fields(device):
         value = getattr(device, field.name)
-        if isinstance(value, bool) or not is_concrete(value):
-            continue
-        if not np.all(np.isfinite(value)) and field.name not in ("w_max", "w_min"):
-            raise ValueError(f"{name}.{field.name} must be a finite number, got {value}.")
-        test, rule = _RANGES.get(field.name, (None, ""))
-        if field.name.endswith(("_dtod", "_std", "_range")):
-            test, rule = (lambda v: v >= 0), "must be at least 0"
-        if test is not None and not np.all(test(np.asarray(value))):
-            raise ValueError(f"{name}.{field.name} {rule}, got {value}.")
+        for number in jax.tree.leaves(value):
+            if isinstance(number, bool) or not is_concrete(number):
+                continue
+            finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
+            low, high, rule = field_range(field.name)
+            values = np.asarray(number)
+            inside = (
+                (low < values) & (values < high)
+                if field.name in _OPEN
+                else ((low <= values) & (values <= high))
+            )
+            if not finite or not np.all(inside):
+                rule = rule if finite else "must be a finite number"
+                raise ValueError(f"{type(device).__name__}.{field.name} {rule}, got {value}.")
+    device.check_fields()
+
+
+def check_finite_bounds(device) -> None:
+    """Raises a ValueError if a bound that can be seen is infinite."""
+    for name in ("w_max", "w_min"):
+        value = getattr(device, name)
+        if is_concrete(value) and not np.all(np.isfinite(value)):
+            raise ValueError(
+                f"{type(device).__name__}.{name} must be finite, since steps are relative to the "
+                f"range, got {value}."
+            )

@@ -1,20 +1,19 @@
 """What all pulsed devices share: their constants, how these vary, and how a cell is drawn."""
 
-import abc
 import dataclasses
 from typing import Self
 
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import Cells, is_zero
+from analogjax.devices._ageing import Ageing
+from analogjax.devices._cells import AnyCells, Cells, is_zero, spread
 from analogjax.devices._check import check_device
-
-Real = float | jax.Array
+from analogjax.devices._device import Device, Real
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PulsedDevice(abc.ABC):
+class PulsedDevice(Device):
     r"""A resistive device whose weight moves by one small step at each voltage pulse.
 
     The means and spreads of a whole population of devices. A crosspoint's own constants are drawn
@@ -34,7 +33,7 @@ class PulsedDevice(abc.ABC):
     direction only: 0.3 gives u = 1.0 and v = 0.7 times ``dw_min``.
 
     Attributes:
-      dw_min: mean weight step of one pulse at w = 0.
+      dw_min: mean weight step of one pulse at w = 0, where the model does not say otherwise.
       dw_min_dtod: relative spread of the step across crosspoints.
       dw_min_dtod_log_normal: draw that spread from a log-normal law (median 1).
       dw_min_std: relative spread of the step from pulse to pulse.
@@ -44,6 +43,17 @@ class PulsedDevice(abc.ABC):
       w_min_dtod: relative spread of the lower bound across crosspoints.
       up_down: mean imbalance of the two directions, as a fraction of ``dw_min``.
       up_down_dtod: spread of that imbalance across crosspoints, as a fraction of ``dw_min``.
+      write_noise_std: spread, in units of ``dw_min``, of what a read gives around the weight that
+        pulses move; drawn anew by each pulse. It lives in the tiles, not in the functions here.
+      lifetime: mean number of mini-batches over which a weight decays to its reset weight; 0 for
+        no decay.
+      lifetime_dtod: relative spread of the lifetime across crosspoints.
+      diffusion: mean standard deviation of the random step of each mini-batch, in units of the
+        weight.
+      diffusion_dtod: relative spread of the diffusion across crosspoints.
+      reset: mean weight that decay and a reset lead to.
+      reset_dtod: spread of that weight across crosspoints, in units of the weight.
+      reset_std: spread of the weight from one reset to the next, in units of the weight.
       corrupt_devices_prob: fraction of crosspoints stuck at a random weight for ever.
       corrupt_devices_range: largest size of that stuck weight.
       enforce_consistency: make steps positive and put the bounds on their own sides of zero; if
@@ -60,6 +70,14 @@ class PulsedDevice(abc.ABC):
     w_min_dtod: Real = 0.3
     up_down: Real = 0.0
     up_down_dtod: Real = 0.01
+    write_noise_std: Real = 0.0
+    lifetime: Real = 0.0
+    lifetime_dtod: Real = 0.0
+    diffusion: Real = 0.0
+    diffusion_dtod: Real = 0.0
+    reset: Real = 0.0
+    reset_dtod: Real = 0.0
+    reset_std: Real = 0.01
     corrupt_devices_prob: Real = 0.0
     corrupt_devices_range: Real = 0.1
     enforce_consistency: bool = dataclasses.field(default=True, metadata={"static": True})
@@ -70,13 +88,18 @@ class PulsedDevice(abc.ABC):
         return self.dw_min
 
     @property
+    def write_noise(self) -> Real:
+        """``write_noise_std * dw_min``."""
+        return self.write_noise_std * self.dw_min
+
+    @property
     def n_states(self) -> Real:
         """Number of states, ``(w_max - w_min) / granularity``, of the mean device."""
         return (self.w_max - self.w_min) / self.granularity
 
     @classmethod
     def with_states(cls, n: Real, *, w_max: Real = 1.0, w_min: Real = -1.0, **fields) -> Self:
-        """A device with ``n`` states: ``dw_min = (w_max - w_min) / n``.
+        """A device with ``n`` states: its granularity is ``(w_max - w_min) / n``.
 
         Args:
           n: number of states, at least 2.
@@ -94,22 +117,14 @@ class PulsedDevice(abc.ABC):
         """
         if isinstance(n, (int, float)) and not n >= 2:
             raise ValueError(f"A device needs at least 2 states, got {n}; ReRAM has 4 to 20.")
-        return cls(dw_min=(w_max - w_min) / n, w_max=w_max, w_min=w_min, **fields)
+        unit = cls(dw_min=1.0, w_max=w_max, w_min=w_min, **fields)
+        return dataclasses.replace(unit, dw_min=(w_max - w_min) / n / unit.granularity)
 
-    def without_variation(self) -> Self:
-        """The same mean device, with every crosspoint and every pulse alike."""
-        return dataclasses.replace(
-            self,
-            dw_min_dtod=0.0,
-            dw_min_std=0.0,
-            w_max_dtod=0.0,
-            w_min_dtod=0.0,
-            up_down_dtod=0.0,
-            corrupt_devices_prob=0.0,
-        )
-
-    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> Cells:
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> AnyCells:
         """Draws the constants of ``shape`` crosspoints, as in the class's equations.
+
+        A device with more constants extends this: it draws them from ``jax.random.fold_in(key, n)``
+        with n from 3 on (0 to 2 are used here), and returns a NamedTuple that starts with these.
 
         Args:
           key: a PRNG key.
@@ -124,11 +139,11 @@ class PulsedDevice(abc.ABC):
         check_device(self)
         key_normal, *keys = jax.random.split(key, 3)
         xi = jax.random.normal(key_normal, (4, *shape))
-        w_max = self.w_max * (1.0 + _spread(xi[0], self.w_max_dtod))
-        w_min = self.w_min * (1.0 + _spread(xi[1], self.w_min_dtod))
-        gain = _spread(xi[2], self.dw_min_dtod)
+        w_max = self.w_max * (1.0 + spread(xi[0], self.w_max_dtod))
+        w_min = self.w_min * (1.0 + spread(xi[1], self.w_min_dtod))
+        gain = spread(xi[2], self.dw_min_dtod)
         gain = jnp.exp(gain) if self.dw_min_dtod_log_normal else 1.0 + gain
-        imbalance = _spread(xi[3], self.up_down_dtod)
+        imbalance = spread(xi[3], self.up_down_dtod)
         up = self.dw_min * (gain + imbalance + jnp.minimum(self.up_down, 0.0))
         down = self.dw_min * (gain - imbalance - jnp.maximum(self.up_down, 0.0))
         cells = _consistent(up, down, w_max, w_min, self.enforce_consistency)
@@ -136,30 +151,41 @@ class PulsedDevice(abc.ABC):
             return cells
         return _corrupt(keys, cells, shape, self.corrupt_devices_prob, self.corrupt_devices_range)
 
-    def program(self, cells: Cells, w: jax.Array) -> jax.Array:
-        """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
-        return jnp.clip(w, cells.w_min, cells.w_max)
+    def sample_reset(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """The weight each of ``shape`` crosspoints is reset to; a scalar if it does not vary."""
+        return self.reset + spread(jax.random.normal(key, shape), self.reset_dtod)
 
-    @abc.abstractmethod
-    def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Noise-free sizes of the next up and of the next down pulse, both positive."""
-
-    def response(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r"""Response factors :math:`q_+(w), q_-(w)`: the steps in units of the granularity.
+    def apply_reset(
+        self, key: jax.Array, cells: AnyCells, w: jax.Array, target: jax.Array
+    ) -> jax.Array:
+        """The weights after a reset: ``target``, with the spread ``reset_std``, clipped.
 
         Args:
+          key: a PRNG key.
           cells: constants drawn by :meth:`sample`.
-          w: weights, ``(in, out)``.
-
-        Returns:
-          ``(q_up, q_down)``, dimensionless: one pulse moves w by +granularity * q_up or by
-          -granularity * q_down on average.
+          w: weights before it, ``(in, out)``, of which only the shape matters.
+          target: drawn by :meth:`sample_reset`.
         """
-        up, down = self.steps(cells, w)
-        return up / self.granularity, down / self.granularity
+        return self.program(cells, target + self.reset_std * jax.random.normal(key, jnp.shape(w)))
+
+    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Ageing | None:
+        """How ``shape`` crosspoints age; None if lifetime and diffusion are known to be 0."""
+        if is_zero(self.lifetime) and is_zero(self.diffusion):
+            return None
+        key_life, key_diffusion, key_reset = jax.random.split(key, 3)
+        life = self.lifetime * (
+            1.0 + spread(jax.random.normal(key_life, shape), self.lifetime_dtod)
+        )
+        rate = 1.0 + spread(jax.random.normal(key_diffusion, shape), self.diffusion_dtod)
+        kept = jnp.where(life > 1.0, 1.0 - 1.0 / jnp.maximum(life, 1.0), 0.0)
+        return Ageing(
+            kept=jnp.where(jnp.asarray(self.lifetime) == 0, 1.0, kept),
+            diffusion=jnp.abs(self.diffusion * rate),
+            target=jnp.asarray(self.sample_reset(key_reset, shape)),
+        )
 
     def apply_pulse(
-        self, key: jax.Array | None, cells: Cells, w: jax.Array, direction: jax.Array
+        self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array
     ) -> jax.Array:
         """The weights after one pulse: :meth:`pulse` with noise drawn from a key.
 
@@ -177,7 +203,9 @@ class PulsedDevice(abc.ABC):
         shape = jnp.broadcast_shapes(jnp.shape(w), jnp.shape(direction))
         return self.pulse(cells, w, direction, jax.random.normal(key, shape))
 
-    def pulse(self, cells: Cells, w: jax.Array, direction: jax.Array, xi: jax.Array) -> jax.Array:
+    def pulse(
+        self, cells: AnyCells, w: jax.Array, direction: jax.Array, xi: jax.Array
+    ) -> jax.Array:
         r"""The weights after one pulse: :math:`w \pm step(w) (1 + dw_{min,std}\xi)`, clipped.
 
         Args:
@@ -192,19 +220,16 @@ class PulsedDevice(abc.ABC):
         up, down = self.steps(cells, w)
         size = jnp.where(direction > 0, up, down)
         if not is_zero(self.dw_min_std):
-            size = size + self.noise_scale(cells, size, direction) * self.dw_min_std * xi
+            size = size + self.noise_scale(cells, w, size, direction) * self.dw_min_std * xi
         moved = self.program(cells, jnp.where(direction > 0, w + size, w - size))
         return jnp.where(direction == 0, w, moved)
 
-    def noise_scale(self, cells: Cells, size: jax.Array, direction: jax.Array) -> jax.Array:
+    def noise_scale(
+        self, cells: AnyCells, w: jax.Array, size: jax.Array, direction: jax.Array
+    ) -> jax.Array:
         """What ``dw_min_std`` is relative to: here the size of the step itself."""
-        del cells, direction
+        del cells, w, direction
         return size
-
-
-def _spread(xi, relative_spread):
-    """``relative_spread * xi``; the scalar 0 if there is no spread."""
-    return jnp.zeros(()) if is_zero(relative_spread) else relative_spread * xi
 
 
 def _consistent(up, down, w_max, w_min, enforce) -> Cells:

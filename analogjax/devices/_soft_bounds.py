@@ -3,15 +3,14 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
 from analogjax.devices._cells import Cells
-from analogjax.devices._pulsed import PulsedDevice
+from analogjax.devices._linear_response import LinearResponse, relative
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SoftBounds(PulsedDevice):
+class SoftBounds(LinearResponse):
     r"""Steps shrink linearly to zero at the bounds: the asymmetric linear device (ALD).
 
     .. math::
@@ -20,7 +19,7 @@ class SoftBounds(PulsedDevice):
     each times :math:`1 + dw_{min,std}\xi` (``mult_noise``), or with :math:`u`, :math:`v` alone
     made noisy, so that the noise does not shrink at the bounds. The symmetric point, where both
     steps are equal, is :math:`(u - v) / (u/b^+ - v/b^-)`. The other fields are those of
-    :class:`PulsedDevice`.
+    :class:`~analogjax.devices.PulsedDevice`.
 
     Attributes:
       mult_noise: whether pulse-to-pulse noise scales with the whole step.
@@ -42,21 +41,6 @@ class SoftBounds(PulsedDevice):
       0.875
     """
 
-    mult_noise: bool = dataclasses.field(default=True, metadata={"static": True})
-
-    def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Noise-free sizes of the next up and the next down pulse, linear in w."""
-        up = cells.step_up * (1.0 - _relative(w, cells.w_max))
-        down = cells.step_down * (1.0 - _relative(w, cells.w_min))
-        return up, down
-
-    def noise_scale(self, cells: Cells, size: jax.Array, direction: jax.Array) -> jax.Array:
-        """What ``dw_min_std`` is relative to: the step, or u and v if not ``mult_noise``."""
-        if self.mult_noise:
-            return size
-        return jnp.where(direction > 0, cells.step_up, cells.step_down)
-
-
-def _relative(w, bound):
-    """``w / bound``, and 0 where the bound is 0: such a cell has no slope."""
-    return jnp.where(bound == 0, 0.0, w / jnp.where(bound == 0, 1.0, bound))
+    def losses(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The fractions of u and of v that are missing at ``w``: all of them at the bounds."""
+        return relative(w, cells.w_max), relative(w, cells.w_min)

@@ -14,11 +14,13 @@ except ImportError as error:  # pragma: no cover
     ) from error
 
 from analogjax.experiments._compare import CompareOptions, compare
+from analogjax.experiments._device import DeviceOptions, device
 from analogjax.experiments._train import TrainOptions, train
 
 Command = (
     Annotated[CompareOptions, tyro.conf.subcommand("compare")]
     | Annotated[TrainOptions, tyro.conf.subcommand("train")]
+    | Annotated[DeviceOptions, tyro.conf.subcommand("device")]
 )
 
 
@@ -37,8 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
             # One thread for each training: XLA on a CPU takes the size of its pool from here.
             os.environ.setdefault("NPROC", "1")
             compare(options, console)
-        else:
+        elif isinstance(options, TrainOptions):
             train(options, console)
+        else:
+            device(options, console)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"analogjax: {error}", file=sys.stderr)
         return 2

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import jax
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.nn import labels
 from analogjax.rules import (
     Plateau,
@@ -97,7 +97,7 @@ _RESIDUAL_RATES: dict[int, dict[str, float]] = {
 
 def make_optimizer(
     settings: RuleSettings,
-    device: PulsedDevice,
+    device: Device,
     key: jax.Array,
     *,
     epochs: int,

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._training import EpochMetrics, make_training, over_seeds
@@ -86,7 +86,7 @@ def _num_tiles(settings: RuleSettings) -> int:
 def run(
     settings: RuleSettings,
     model: nn.Module,
-    device: PulsedDevice,
+    device: Device,
     data: ImageSet,
     *,
     epochs: int,

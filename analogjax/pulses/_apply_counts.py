@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._elementwise import elementwise
 from analogjax.pulses._words import normal, stream, uniform
 
@@ -11,8 +11,8 @@ from analogjax.pulses._words import normal, stream, uniform
 @elementwise
 def apply_counts(
     words: jax.Array,
-    device: PulsedDevice,
-    cells: Cells,
+    device: Device,
+    cells: AnyCells,
     w: jax.Array,
     up: jax.Array,
     down: jax.Array,
@@ -33,8 +33,8 @@ def apply_counts(
     Returns:
       The weights after all pulses.
     """
-    shape = jnp.broadcast_shapes(*(jnp.shape(part) for part in (words, w, up, down)))
-    up, down, w = (jnp.broadcast_to(part, shape) for part in (up, down, w))
+    shape = jnp.broadcast_shapes(words.shape, up.shape, down.shape)
+    up, down, w = jax.tree.map(lambda part: jnp.broadcast_to(part, shape), (up, down, w))
 
     def pending(carry):
         _, up, down, _ = carry

@@ -5,17 +5,17 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
-from analogjax.pulses._increment import send_increment
 from analogjax.pulses._lines import line_probabilities, pulse_statistics
 from analogjax.pulses._sampling import draw_counts
+from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BatchedPulses:
+class BatchedPulses(PulseScheme):
     r"""The pulse counts of a mini-batch, drawn at once from the law that the bit trains give them.
 
     For each crosspoint the number of up pulses is drawn from Binomial(N, :math:`\mu/N`) with
@@ -55,22 +55,22 @@ class BatchedPulses:
     update_management: bool = True
     update_bl_management: bool = True
 
-    def send(
+    def send_pulses(
         self,
         key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
+        device: Device,
+        cells: AnyCells,
         w: jax.Array,
         x: jax.Array,
         d: jax.Array,
         learning_rate,
     ) -> Sent:
-        """As :meth:`apply`, with the number of pulses each crosspoint received."""
+        """The counts of all crosspoints, then their pulses."""
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
         up, down = pulse_statistics(lines)
-        words = draw_words(key, w.shape)
+        words = draw_words(key, (x.shape[1], d.shape[1]))
         highest_mean = x.shape[0] * self.desired_bl
         if x.shape[0] == 1:
             # One vector pair pulses each crosspoint in one direction only: one draw does.
@@ -86,39 +86,3 @@ class BatchedPulses:
                 highest_mean,
             )
         return Sent(apply_counts(words, device, cells, w, n_up, n_down), n_up, n_down)
-
-    def apply(
-        self,
-        key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
-        w: jax.Array,
-        x: jax.Array,
-        d: jax.Array,
-        learning_rate,
-    ) -> jax.Array:
-        """The weights after the update; on average they move by ``-learning_rate * x outer d``.
-
-        Args:
-          key: a PRNG key.
-          device: the device.
-          cells: its constants, from ``device.sample``.
-          w: weights, ``(in, out)``.
-          x: input vectors, ``(batch, in)``.
-          d: error vectors (the gradient of the loss at the outputs), ``(batch, out)``.
-          learning_rate: weight change per unit of x times d.
-
-        Returns:
-          The new weights, ``(in, out)``.
-        """
-        return self.send(key, device, cells, w, x, d, learning_rate).w
-
-    def send_increment(
-        self, key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
-    ) -> Sent:
-        """Sends one summed weight change, its size rounded at random to whole pulses.
-
-        What is left when a gradient is all that is known: up and down pulses have cancelled before
-        they were sent, so the asymmetry is paid once instead of once a sample.
-        """
-        return send_increment(key, device, cells, w, increment)

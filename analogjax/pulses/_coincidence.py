@@ -5,14 +5,14 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice, is_zero
-from analogjax.pulses._increment import send_increment
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._lines import Lines, line_probabilities
+from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CoincidencePulses:
+class CoincidencePulses(PulseScheme):
     r"""The array's own algorithm: random bit trains on all lines, one pulse per coincidence.
 
     For each sample in turn, each input line j draws BL bits with probability
@@ -50,21 +50,21 @@ class CoincidencePulses:
     update_management: bool = True
     update_bl_management: bool = True
 
-    def send(
+    def send_pulses(
         self,
         key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
+        device: Device,
+        cells: AnyCells,
         w: jax.Array,
         x: jax.Array,
         d: jax.Array,
         learning_rate,
     ) -> Sent:
-        """As :meth:`apply`, with the number of pulses each crosspoint received."""
+        """All samples in turn, slot by slot."""
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        zero = jnp.zeros(w.shape, jnp.int32)
+        zero = jnp.zeros((x.shape[1], d.shape[1]), jnp.int32)
 
         def one_sample(sent, inputs):
             key, line = inputs
@@ -75,25 +75,6 @@ class CoincidencePulses:
         )
         return sent
 
-    def apply(
-        self,
-        key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
-        w: jax.Array,
-        x: jax.Array,
-        d: jax.Array,
-        learning_rate,
-    ) -> jax.Array:
-        """The weights after the update; arguments as for :meth:`BatchedPulses.apply`."""
-        return self.send(key, device, cells, w, x, d, learning_rate).w
-
-    def send_increment(
-        self, key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
-    ) -> Sent:
-        """Sends a summed weight change; as :meth:`BatchedPulses.send_increment`."""
-        return send_increment(key, device, cells, w, increment)
-
 
 def _send_one(key, device, cells, sent: Sent, line: Lines, desired_bl: int) -> Sent:
     """All slots of one sample; ``line`` holds its ``(in,)``, ``(out,)`` and ``(1,)`` parts."""
@@ -102,13 +83,11 @@ def _send_one(key, device, cells, sent: Sent, line: Lines, desired_bl: int) -> S
     bits_d = jax.random.bernoulli(key_d, jnp.abs(line.d), (desired_bl, *line.d.shape))
     signed_x = jnp.where(bits_x, jnp.sign(line.x), 0.0).astype(jnp.int8)
     signed_d = jnp.where(bits_d, jnp.sign(line.d), 0.0).astype(jnp.int8)
-    noisy = not is_zero(device.dw_min_std)
 
     def slot(k, sent):
         direction = -signed_x[k][:, None] * signed_d[k][None, :]
-        key = jax.random.fold_in(key_noise, k) if noisy else None
         return Sent(
-            device.apply_pulse(key, cells, sent.w, direction),
+            device.apply_pulse(jax.random.fold_in(key_noise, k), cells, sent.w, direction),
             sent.up + (direction > 0),
             sent.down + (direction < 0),
         )

@@ -5,18 +5,19 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._lines import (
     Counts,
     line_probabilities,
     pulse_statistics,
     unlimited_statistics,
 )
+from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExpectedPulses:
+class ExpectedPulses(PulseScheme):
     r"""The expected update: every crosspoint gets its mean number of pulses, fractions included.
 
     .. math:: W \leftarrow W + \Delta \odot F(W) - |\Delta| \odot G(W)
@@ -56,35 +57,22 @@ class ExpectedPulses:
     update_bl_management: bool = True
     noise: bool = False
 
-    def send(
+    def send_pulses(
         self,
         key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
+        device: Device,
+        cells: AnyCells,
         w: jax.Array,
         x: jax.Array,
         d: jax.Array,
         learning_rate,
     ) -> Sent:
-        """As :meth:`apply`, with the mean number of pulses each crosspoint received."""
+        """The recursion, with the mean number of pulses each crosspoint received."""
         up, down = self._counts(x, d, learning_rate, device.granularity)
         return self._move(key, device, cells, w, up, down)
 
-    def apply(
-        self,
-        key: jax.Array,
-        device: PulsedDevice,
-        cells: Cells,
-        w: jax.Array,
-        x: jax.Array,
-        d: jax.Array,
-        learning_rate,
-    ) -> jax.Array:
-        """The weights after the update; arguments as for :meth:`BatchedPulses.apply`."""
-        return self.send(key, device, cells, w, x, d, learning_rate).w
-
-    def send_increment(
-        self, key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
+    def send_increment_pulses(
+        self, key: jax.Array, device: Device, cells: AnyCells, w: jax.Array, increment: jax.Array
     ) -> Sent:
         r"""The recursion for one summed change: :math:`|\Delta|` is that of the sum."""
         count = increment / device.granularity
@@ -108,6 +96,11 @@ class ExpectedPulses:
         return unlimited_statistics(x, d, learning_rate, granularity)
 
     def _move(self, key, device, cells, w, up: Counts, down: Counts) -> Sent:
+        if isinstance(w, tuple):
+            raise ValueError(
+                f"ExpectedPulses follows one conductance a crosspoint, {type(device).__name__} has "
+                f"several: use BatchedPulses or CoincidencePulses."
+            )
         q_up, q_down = device.response(cells, w)
         move = up.mean * q_up - down.mean * q_down
         if self.noise:

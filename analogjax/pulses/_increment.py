@@ -3,14 +3,14 @@
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, uniform
 
 
 def send_increment(
-    key: jax.Array, device: PulsedDevice, cells: Cells, w: jax.Array, increment: jax.Array
+    key: jax.Array, device: Device, cells: AnyCells, w: jax.Array, increment: jax.Array
 ) -> Sent:
     r"""Sends :math:`|\Delta|/g` pulses of the sign of :math:`\Delta`, rounded up or down at random.
 
@@ -28,7 +28,7 @@ def send_increment(
     Returns:
       The new weights and the pulses sent.
     """
-    words = draw_words(key, w.shape)
+    words = draw_words(key, increment.shape)
     wanted = jnp.abs(increment) / device.granularity
     whole = jnp.floor(wanted)
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import device_list
@@ -13,7 +13,7 @@ from analogjax.rules._transfer_chain import TransferChain
 
 def analog_sgd(
     learning_rate: optax.ScalarOrSchedule,
-    device: PulsedDevice,
+    device: Device,
     *,
     key: jax.Array | int,
     pulses: PulseScheme | None = None,

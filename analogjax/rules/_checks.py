@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import PulsedDevice, check_device, is_concrete
+from analogjax.devices import Device, check_device, is_concrete
 from analogjax.rules._signal import Signal
 
 
@@ -53,7 +53,7 @@ def as_key(key) -> jax.Array:
     return jax.random.key(key)
 
 
-def device_list(device, num_tiles: int) -> tuple[PulsedDevice, ...]:
+def device_list(device, num_tiles: int) -> tuple[Device, ...]:
     """The device of each tile, from one device for all or one for each; checks their ranges."""
     devices = tuple(device) if isinstance(device, Sequence) else (device,) * num_tiles
     if len(devices) != num_tiles:

@@ -7,12 +7,20 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme, Sent
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, device_list
 from analogjax.rules._signal import Signal
-from analogjax.tiles import TileStack, count_pulses, effective_weight, program_stack, replace_tile
+from analogjax.tiles import (
+    TileStack,
+    age,
+    count_pulses,
+    effective_weight,
+    program_stack,
+    replace_tile,
+    written,
+)
 
 
 class MixedPrecisionState(NamedTuple):
@@ -29,7 +37,7 @@ class MixedPrecisionState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _MixedPrecision:
-    device: PulsedDevice
+    device: Device
     period: int
     pulses: PulseScheme
     num_keys = 1
@@ -47,34 +55,37 @@ class _MixedPrecision:
         del stage
         state = state._replace(chi=state.chi + learning_rate * signal.gradient)
         if self.period == 1:
-            return self._write(keys[0], state)
-        due = (count + 1) % self.period == 0
-        return jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
+            state = self._write(keys[0], state)
+        else:
+            due = (count + 1) % self.period == 0
+            state = jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
+        return state._replace(stack=age(keys, (self.device,), state.stack, jnp.ones(1)))
 
     def _write(self, key, state: MixedPrecisionState) -> MixedPrecisionState:
         """Writes the whole pulses of the memory, one output line after another."""
         tile = state.stack.tiles[0]
         granularity = self.device.granularity
         change = jnp.trunc(state.chi / granularity) * granularity
-        keys = jax.random.split(key, tile.w.shape[1])
+        keys = jax.random.split(key, tile.shape[1])
         cell_axes = jax.tree.map(lambda leaf: 1 if jnp.ndim(leaf) == 2 else None, tile.cells)
 
         def one_line(key, cells, w, x):
-            cells = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, cells)
+            cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
             on = jnp.ones((1, 1))
-            sent = self.pulses.send(key, self.device, cells, w[:, None], x[None], on, 1.0)
+            sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
             return jax.tree.map(lambda a: a[:, 0], sent)
 
         sent: Sent = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
             keys, tile.cells, tile.w, change
         )
-        stack = count_pulses(replace_tile(state.stack, 0, sent), {0: sent})
+        stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
+        stack = count_pulses(stack, {0: sent})
         return MixedPrecisionState(stack, state.chi - change)
 
 
 def mixed_precision(
     learning_rate: optax.ScalarOrSchedule,
-    device: PulsedDevice,
+    device: Device,
     *,
     key: jax.Array | int,
     transfer_every: int = 1,

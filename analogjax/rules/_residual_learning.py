@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, check_range, check_rate, device_list
@@ -16,7 +16,7 @@ from analogjax.rules._warm_start import WarmStart
 
 def residual_learning(
     learning_rate: optax.ScalarOrSchedule,
-    device: PulsedDevice | Sequence[PulsedDevice],
+    device: Device | Sequence[Device],
     *,
     key: jax.Array | int,
     num_tiles: int = 4,

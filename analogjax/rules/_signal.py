@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import Factors, PulseScheme, Sent
 from analogjax.tiles import Tile
 
@@ -24,7 +24,7 @@ class Signal(NamedTuple):
         self,
         pulses: PulseScheme,
         key: jax.Array,
-        device: PulsedDevice,
+        device: Device,
         tile: Tile,
         learning_rate,
     ) -> Sent:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, check_range, check_rate, device_list
@@ -15,7 +15,7 @@ from analogjax.rules._transfer_chain import TransferChain
 
 def tiki_taka(
     learning_rate: optax.ScalarOrSchedule,
-    device: PulsedDevice | Sequence[PulsedDevice],
+    device: Device | Sequence[Device],
     *,
     key: jax.Array | int,
     gamma=0.0,

@@ -6,18 +6,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import PulseScheme, Sent
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     Tile,
     TileStack,
+    age,
     count_pulses,
     effective_weight,
     program_stack,
+    read,
     replace_rows,
     replace_tile,
     take_rows,
+    written,
 )
 
 
@@ -41,7 +44,7 @@ class TransferChain:
       transfer_pulses: scheme that writes the transfers.
     """
 
-    devices: tuple[PulsedDevice, ...]
+    devices: tuple[Device, ...]
     scales: jax.Array
     periods: tuple[int, ...]
     rates: tuple[Any, ...]
@@ -70,15 +73,15 @@ class TransferChain:
         last = len(self.devices) - 1
         device, tile = self.devices[last], stack.tiles[last]
         sent = {last: signal.send(self.pulses, keys[last], device, tile, learning_rate)}
-        stack = replace_tile(stack, last, sent[last])
+        stack = replace_tile(stack, last, written(keys[last], device, tile, sent[last]))
         for n in reversed(range(last)):
             stack, sent[n] = self._transfer(keys[n], stack, n, count + 1, stage)
-        return count_pulses(stack, sent)
+        return age(keys, self.devices, count_pulses(stack, sent), self.scales)
 
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
-        in_size = stack.tiles[n].w.shape[0]
+        in_size = stack.tiles[n].shape[0]
         reads = min(self.reads, in_size)
         period: Any = self.periods[n]
         rate: Any = self.rates[n]
@@ -94,9 +97,9 @@ class TransferChain:
             rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size
 
-        source = take_rows(stack.tiles[n + 1].w, first, reads)
+        source = read(take_rows(stack.tiles[n + 1], first, reads))
         if stage is not None and n + 1 < last:
-            source = jnp.where(warm, take_rows(stack.tiles[last].w, first, reads), source)
+            source = jnp.where(warm, read(take_rows(stack.tiles[last], first, reads)), source)
         rows = take_rows(stack.tiles[n], first, reads)
 
         def write(rows, source):
@@ -111,7 +114,8 @@ class TransferChain:
         # Under vmap the stage may differ from one training to the next, and a cond on it then
         # computes both sides; the outer one, on the step alone, still skips most steps.
         sent = jax.lax.cond(due, write if stage is None else turn, skip, rows, source)
-        return replace_rows(stack, n, first, sent, self.scales), sent
+        rows = written(key, self.devices[n], rows, sent)
+        return replace_rows(stack, n, first, rows, self.scales), sent
 
 
 def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Array) -> Sent:
@@ -135,4 +139,4 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
 
 def _as_float(sent: Sent) -> Sent:
     """Of one type with what is sent when no transfer is due."""
-    return Sent(*(part.astype(jnp.float32) for part in sent))
+    return jax.tree.map(lambda part: part.astype(jnp.float32), sent)

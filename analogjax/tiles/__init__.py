@@ -3,23 +3,29 @@
 from analogjax.tiles._counter import Counter as Counter
 from analogjax.tiles._rows import put_rows as put_rows
 from analogjax.tiles._rows import take_rows as take_rows
-from analogjax.tiles._stack import Tile as Tile
 from analogjax.tiles._stack import TileStack as TileStack
+from analogjax.tiles._stack import age as age
 from analogjax.tiles._stack import count_pulses as count_pulses
 from analogjax.tiles._stack import effective_weight as effective_weight
 from analogjax.tiles._stack import program_stack as program_stack
 from analogjax.tiles._stack import replace_rows as replace_rows
 from analogjax.tiles._stack import replace_tile as replace_tile
+from analogjax.tiles._tile import Tile as Tile
+from analogjax.tiles._tile import read as read
+from analogjax.tiles._tile import written as written
 
 __all__ = [
     "Counter",
     "Tile",
     "TileStack",
+    "age",
     "count_pulses",
     "effective_weight",
     "program_stack",
     "put_rows",
+    "read",
     "replace_rows",
     "replace_tile",
     "take_rows",
+    "written",
 ]

@@ -2,28 +2,17 @@
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Cells, PulsedDevice
+from analogjax.devices import Device
 from analogjax.pulses import Sent
 from analogjax.tiles._counter import Counter
 from analogjax.tiles._rows import put_rows, take_rows
-
-
-class Tile(NamedTuple):
-    """One array of crosspoints.
-
-    Attributes:
-      w: its weights, ``(in, out)``, float32, in units of the device's bounds.
-      cells: the constants of its crosspoints.
-    """
-
-    w: jax.Array
-    cells: Cells
+from analogjax.tiles._tile import Tile, aged, program_tile, read
 
 
 class TileStack(NamedTuple):
@@ -45,7 +34,7 @@ class TileStack(NamedTuple):
 
 
 def program_stack(
-    key: jax.Array, devices: Sequence[PulsedDevice], w: jax.Array, scales: jax.Array
+    key: jax.Array, devices: Sequence[Device], w: jax.Array, scales: jax.Array
 ) -> TileStack:
     """A stack that holds ``w`` on its most significant tile, clipped to that tile's bounds.
 
@@ -58,32 +47,30 @@ def program_stack(
     Returns:
       The stack; all tiles but the first hold zero (or what their cells hold when asked for it).
     """
-    tiles = []
-    for n, device in enumerate(devices):
-        cells = device.sample(jax.random.fold_in(key, n), w.shape)
-        wanted = w if n == 0 else jnp.zeros_like(w)
-        tiles.append(Tile(jnp.broadcast_to(device.program(cells, wanted), w.shape), cells))
-    coarse = _scaled_sum([tile.w for tile in tiles[:-1]], scales) if len(devices) > 2 else None
+    tiles = [
+        program_tile(jax.random.fold_in(key, n), device, w if n == 0 else jnp.zeros_like(w))
+        for n, device in enumerate(devices)
+    ]
+    coarse = _scaled_sum(map(read, tiles[:-1]), scales) if len(devices) > 2 else None
     return TileStack(tuple(tiles), coarse, Counter.zeros((len(devices), 2)))
 
 
 def effective_weight(stack: TileStack, scales: jax.Array) -> jax.Array:
     """The weight matrix the stack stands for, ``(in, out)``."""
-    last = stack.tiles[-1].w
+    last = read(stack.tiles[-1])
     if len(stack.tiles) == 1:
         return last
-    coarse = stack.tiles[0].w if stack.coarse is None else stack.coarse
+    coarse = read(stack.tiles[0]) if stack.coarse is None else stack.coarse
     return coarse + scales[-1] * last
 
 
-def replace_tile(stack: TileStack, n: int, sent: Sent) -> TileStack:
-    """The stack after an update of its whole tile ``n``, which must be the last."""
-    tiles = (*stack.tiles[:n], stack.tiles[n]._replace(w=sent.w), *stack.tiles[n + 1 :])
-    return stack._replace(tiles=tiles)
+def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
+    """The stack with another tile ``n``, which must be the last."""
+    return stack._replace(tiles=(*stack.tiles[:n], tile, *stack.tiles[n + 1 :]))
 
 
 def replace_rows(
-    stack: TileStack, n: int, first: jax.Array, sent: Sent, scales: jax.Array
+    stack: TileStack, n: int, first: jax.Array, rows: Tile, scales: jax.Array
 ) -> TileStack:
     """The stack after an update of some rows (input lines) of its tile ``n``, not the last.
 
@@ -91,20 +78,36 @@ def replace_rows(
       stack: the stack before.
       n: number of the tile.
       first: number of the first of the rows, int32; they go on in cyclic order.
-      sent: what they were sent, ``(rows, out)``.
+      rows: the rows after it, a tile of ``(rows, out)``.
       scales: significance of each tile.
 
     Returns:
       The stack after it.
     """
     tile = stack.tiles[n]
-    tile = tile._replace(w=put_rows(tile.w, first, sent.w))
+    whole, part = (tile.w, tile.offset), (rows.w, rows.offset)
+    w, offset = jax.tree.map(lambda old, new: put_rows(old, first, new), whole, part)
+    tile = tile._replace(w=w, offset=offset)
     tiles = (*stack.tiles[:n], tile, *stack.tiles[n + 1 :])
     coarse = stack.coarse
     if coarse is not None:
         # Summed anew rather than added to, so that rounding never builds up.
-        parts = [take_rows(tile.w, first, sent.w.shape[0]) for tile in tiles[:-1]]
+        parts = [read(take_rows(tile, first, rows.shape[0])) for tile in tiles[:-1]]
         coarse = put_rows(coarse, first, _scaled_sum(parts, scales))
+    return stack._replace(tiles=tiles, coarse=coarse)
+
+
+def age(
+    keys: jax.Array, devices: Sequence[Device], stack: TileStack, scales: jax.Array
+) -> TileStack:
+    """The stack one mini-batch later: decay and diffusion of its tiles, where they have any."""
+    if all(tile.ageing is None for tile in stack.tiles):
+        return stack
+    parts = zip(keys, devices, stack.tiles, strict=True)
+    tiles = tuple(aged(key, device, tile) for key, device, tile in parts)
+    coarse = stack.coarse
+    if coarse is not None:
+        coarse = _scaled_sum(map(read, tiles[:-1]), scales)
     return stack._replace(tiles=tiles, coarse=coarse)
 
 
@@ -117,5 +120,5 @@ def count_pulses(stack: TileStack, sent: dict[int, Sent]) -> TileStack:
     return stack._replace(pulses=stack.pulses.add(amounts))
 
 
-def _scaled_sum(parts: Sequence[jax.Array], scales: jax.Array) -> jax.Array:
+def _scaled_sum(parts: Iterable[jax.Array], scales: jax.Array) -> jax.Array:
     return functools.reduce(operator.add, (scales[n] * part for n, part in enumerate(parts)))

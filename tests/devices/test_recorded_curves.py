@@ -5,10 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analogjax.devices import ConstantStep, SoftBounds
+from analogjax.devices import ConstantStep, ExpStep, LinearStep, PowStep, SoftBounds
 
 CASES = {
     "constant_step": ConstantStep,
+    "exp_step": ExpStep,
+    "linear_step": LinearStep,
+    "pow_step": PowStep,
     "soft_bounds_4_states": SoftBounds,
     "soft_bounds_10_states": SoftBounds,
     "soft_bounds_up_down": SoftBounds,
@@ -28,4 +31,4 @@ def test_every_pulse_moves_the_weight_as_recorded(recorded, case):
 
     _, weights = jax.lax.scan(pulse, jnp.float32(curve[case][0]), jnp.asarray(curve["pulses"]))
     np.testing.assert_allclose(weights, curve[case][1:], rtol=0, atol=1e-6)
-    assert np.ptp(curve[case]) > 0.9 * (settings["w_max"] - settings["w_min"])
+    assert np.ptp(curve[case]) > 0.6 * (settings["w_max"] - settings["w_min"])

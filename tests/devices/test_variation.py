@@ -4,13 +4,25 @@ Kolmogorov-Smirnov and binomial tests fail a right program for one seed in 10,00
 bounds on moments are five standard errors. Seeds are fixed.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 
-from analogjax.devices import ConstantStep, SoftBounds
+from analogjax.devices import (
+    ConstantStep,
+    ExpStep,
+    LinearStep,
+    PiecewiseStep,
+    PowStep,
+    PowStepReference,
+    ResponseFunctions,
+    SoftBounds,
+    SoftBoundsReference,
+)
 
 SHAPE = (200, 200)
 N = SHAPE[0] * SHAPE[1]
@@ -20,8 +32,9 @@ KEY = jax.random.key(11)
 
 def quiet(cls=ConstantStep, **fields):
     """A device in which only the given fields vary."""
-    base = dict.fromkeys(("dw_min_dtod", "dw_min_std", "w_max_dtod", "w_min_dtod"), 0.0)
-    return cls(**{**base, "up_down_dtod": 0.0, "dw_min": 0.01, **fields})
+    required = {"q_up": jnp.ones_like, "q_down": jnp.ones_like} if cls is ResponseFunctions else {}
+    mean = cls(**required).without_variation()
+    return dataclasses.replace(mean, **{"dw_min": 0.01, **fields})
 
 
 def follows(sample, law):
@@ -59,6 +72,51 @@ LAWS = {
         relative_gain,
         stats.lognorm(0.5),
     ),
+    "gamma_up_dtod": (
+        {"cls": LinearStep, "gamma_up": 0.1, "gamma_up_dtod": 0.2},
+        lambda cells: cells.gamma_up,
+        stats.foldnorm(0.5, scale=0.2),
+    ),
+    "gamma_down_dtod_where_steps_may_increase": (
+        {"cls": LinearStep, "gamma_down": 0.1, "gamma_down_dtod": 0.2, "allow_increasing": True},
+        lambda cells: cells.gamma_down,
+        stats.norm(0.1, 0.2),
+    ),
+    "slope_up_dtod": (
+        {"cls": SoftBoundsReference, "w_max": 0.5, "slope_up_dtod": 0.2},
+        lambda cells: 0.5 / cells.w_max,
+        stats.foldnorm(5, scale=0.2),
+    ),
+    "slope_down_dtod": (
+        {"cls": SoftBoundsReference, "w_min": -0.5, "slope_down_dtod": 0.8},
+        lambda cells: -0.5 / cells.w_min,
+        stats.foldnorm(1.25, scale=0.8),
+    ),
+    "reference_std": (
+        {"cls": SoftBoundsReference, "reference_mean": 0.1, "reference_std": 0.05},
+        lambda cells: cells.reference,
+        stats.norm(0.1, 0.05),
+    ),
+    "reference_std_of_the_power_device": (
+        {"cls": PowStepReference, "w_max": 0.5, "reference_std": 0.05},
+        lambda cells: cells.w_max,
+        stats.norm(0.5, 0.05),
+    ),
+    "pow_gamma_dtod": (
+        {"cls": PowStep, "pow_gamma": 2.0, "pow_gamma_dtod": 0.1, "pow_up_down": 0.2},
+        lambda cells: cells.exponent_down,
+        stats.norm(2 * (1 - 0.2), 0.2),
+    ),
+    "pow_up_down_dtod": (
+        {"cls": PowStep, "pow_gamma": 2.0, "pow_up_down_dtod": 0.1, "pow_up_down": -0.2},
+        lambda cells: cells.exponent_up,
+        stats.norm(2 * (1 - 0.2), 0.2),
+    ),
+    "pow_gamma_dtod_folded_to_positive_exponents": (
+        {"cls": PowStep, "pow_gamma": 2.0, "pow_gamma_dtod": 0.8},
+        lambda cells: cells.exponent_up,
+        stats.foldnorm(1 / 0.8, scale=1.6),
+    ),
     "up_down_dtod": (
         {"up_down_dtod": 0.05},
         lambda cells: (cells.step_up - cells.step_down) / 2 / 0.01,
@@ -75,6 +133,33 @@ def test_crosspoint_constant_follows_its_law(name):
     if law.var() < np.inf:
         error = np.sqrt(law.var() / N)
         assert abs(np.mean(sample, dtype=float) - law.mean()) < 5 * error
+
+
+def test_both_exponents_share_their_spread_and_their_imbalance():
+    cells = quiet(PowStep, pow_gamma_dtod=0.1).sample(KEY, SHAPE)
+    np.testing.assert_array_equal(cells.exponent_up, cells.exponent_down)
+    cells = quiet(PowStep, pow_gamma=1.5, pow_up_down_dtod=0.1).sample(KEY, SHAPE)
+    np.testing.assert_allclose(cells.exponent_up + cells.exponent_down, 3.0, rtol=1e-6)
+    assert np.std(cells.exponent_up) > 0.1
+
+
+@pytest.mark.parametrize("cls", [SoftBoundsReference, PowStepReference])
+def test_spread_and_mean_of_the_reference_are_all_that_is_left_of_the_symmetric_point(cls):
+    spreads = {"up_down_dtod": 0.1, "w_max_dtod": 0.1, "dw_min_dtod": 0.1}
+    plain = quiet(cls, up_down=0.2, **spreads)
+    reference = {"reference_mean": 0.1, "reference_std": 0.02, "subtract_symmetry_point": True}
+    device = dataclasses.replace(plain, **reference)
+    point = device.symmetric_point(device.sample(KEY, SHAPE))
+    # To the precision of single numbers the points are normal, with a spread of their own.
+    assert stats.kstest(np.ravel(point), stats.norm(-0.1, 0.02).cdf).pvalue > P_VALUE
+    assert np.std(plain.symmetric_point(plain.sample(KEY, SHAPE))) > 0.05
+
+
+def test_symmetric_point_of_soft_bounds_is_the_closed_form():
+    device = quiet(SoftBoundsReference, up_down_dtod=0.1, w_max_dtod=0.1, dw_min_dtod=0.1)
+    u, v, above, below, _ = cells = device.sample(KEY, SHAPE)
+    closed = (u - v) / (u / above - v / below)
+    np.testing.assert_allclose(device.symmetric_point(cells), closed, rtol=1e-4, atol=1e-6)
 
 
 def test_up_and_down_steps_share_the_gain():
@@ -114,6 +199,61 @@ PULSE_NOISE = {
         quiet(SoftBounds, dw_min_std=0.4, mult_noise=False),
         (0.5, 0.4),
         (1.5, 0.4),
+    ),
+    "linear_step_mult": (
+        quiet(LinearStep, dw_min_std=0.4, gamma_up=0.5, gamma_down=0.2),
+        (0.75, 0.3),
+        (1.1, 0.44),
+    ),
+    "linear_step_additive": (
+        quiet(LinearStep, dw_min_std=0.4, gamma_up=0.5, gamma_down=0.2, mult_noise=False),
+        (0.75, 0.4),
+        (1.1, 0.4),
+    ),
+    "soft_bounds_reference": (
+        quiet(SoftBoundsReference, dw_min_std=0.4, reference_mean=-0.15),
+        (0.75, 0.4),
+        (1.25, 0.4),
+    ),
+    "soft_bounds_reference_mult": (
+        quiet(SoftBoundsReference, dw_min_std=0.4, reference_mean=-0.15, mult_noise=True),
+        (0.75, 0.3),
+        (1.25, 0.5),
+    ),
+    "pow_step": (quiet(PowStep, dw_min_std=0.4, pow_gamma=2.0), (1 / 16, 0.025), (9 / 16, 0.225)),
+    "piecewise_step": (
+        quiet(
+            PiecewiseStep,
+            dw_min_std=0.4,
+            piecewise_up=(1.0, 0.5, 0.1),
+            piecewise_down=(0.0, 0.5, 1.5),
+        ),
+        (0.3, 0.12),
+        (1.0, 0.4),
+    ),
+    # A = 0 makes both steps dw_min; the spread is 0.4 (0.01 + 0.02 + 0.1 * 0.3), over 0.01.
+    "exp_step_with_all_parts": (
+        quiet(
+            ExpStep,
+            dw_min_std=0.4,
+            A_up=0.0,
+            A_down=0.0,
+            dw_min_std_add=0.02,
+            dw_min_std_slope=0.1,
+        ),
+        (1.0, 2.4),
+        (1.0, 2.4),
+    ),
+    "response_functions_additive": (
+        quiet(
+            ResponseFunctions,
+            dw_min_std=0.4,
+            q_up=lambda w: 1 - w,
+            q_down=lambda w: 1 + w,
+            mult_noise=False,
+        ),
+        (0.7, 0.4),
+        (1.3, 0.4),
     ),
     "soft_bounds_additive_up_down": (
         quiet(SoftBounds, dw_min_std=0.4, mult_noise=False, up_down=0.2),

@@ -42,7 +42,7 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
             w = rng.normal(size=SHAPE).astype(np.float32)
             up = rng.integers(9, size=SHAPE)
             sent = Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE))
-            stack = replace_tile(stack, n, sent)
+            stack = replace_tile(stack, n, stack.tiles[n]._replace(w=sent.w))
             shadow[n] = w
         else:
             first, reads = int(rng.integers(SHAPE[0])), int(rng.choice([1, 3]))
@@ -53,7 +53,8 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
             np.testing.assert_array_equal(
                 take_rows(stack.tiles[n].w, first, reads), shadow[n][rows]
             )
-            stack = replace(stack, n, jnp.int32(first), sent, scales)
+            part = take_rows(stack.tiles[n], first, reads)._replace(w=sent.w)
+            stack = replace(stack, n, jnp.int32(first), part, scales)
             shadow[n] = shadow[n].copy()
             shadow[n][rows] = w
         stack = count_pulses(stack, {n: sent})

@@ -1,0 +1,172 @@
+"""Two conductances that can only be raised, as one weight of either sign."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices._ageing import Ageing
+from analogjax.devices._cells import AnyCells
+from analogjax.devices._check import check_device
+from analogjax.devices._device import Device, Real
+from analogjax.devices._pulsed import PulsedDevice
+
+
+class Pair(NamedTuple):
+    """Something of each of the two conductances: their values, constants or ageing."""
+
+    plus: Any
+    minus: Any
+
+    @property
+    def weight(self) -> jax.Array:
+        """Their difference: what a product with the array sees."""
+        return self.plus - self.minus
+
+
+class PairAgeing(NamedTuple):
+    """How the crosspoints age.
+
+    Attributes:
+      each: the ageing of the two conductances, or two None.
+      target: what each is reset to by a refresh.
+    """
+
+    each: Pair
+    target: Pair
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneSidedPair(Device):
+    r"""A weight :math:`w = w_+ - w_-` of two conductances, of which pulses raise one or the other.
+
+    Up pulses go to :math:`w_+` and down pulses, as up pulses, to :math:`w_-`. For devices that
+    move gradually in one direction only, as phase-change memory does. Crosspoints that near their
+    end are refreshed once a mini-batch: where the larger of the two exceeds ``refresh_upper`` of
+    its bound and the smaller ``refresh_lower``, both are reset, and the difference is written anew
+    with :math:`|w| / g` pulses. A tile keeps the two in a :class:`Pair` in place of one array.
+
+    Attributes:
+      device: what each of the two is made of.
+      refresh_upper: share of its bound that the larger one must exceed.
+      refresh_lower: share of its bound that the smaller one must exceed.
+
+    Raises:
+      ValueError: by ``sample``, if a field of the device is out of its range.
+
+    Reference: Nandakumar et al., "Mixed-precision deep learning based on computational memory",
+    Front. Neurosci. 14:406 (2020), differential pairs and their refresh.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import ConstantStep, OneSidedPair
+      >>> device = OneSidedPair(device=ConstantStep(dw_min=0.25).without_variation())
+      >>> cells = device.sample(jax.random.key(0), (1, 1))
+      >>> w = device.program(cells, jnp.zeros((1, 1)))
+      >>> for direction in (1, -1, -1):
+      ...     w = device.apply_pulse(None, cells, w, direction)
+      >>> w.plus.item(), w.minus.item(), w.weight.item()
+      (0.25, 0.5, -0.25)
+    """
+
+    device: PulsedDevice
+    refresh_upper: Real = 0.75
+    refresh_lower: Real = 0.25
+
+    @property
+    def granularity(self) -> Real:
+        """That of each conductance."""
+        return self.device.granularity
+
+    @property
+    def n_states(self) -> Real:
+        """Twice those of one conductance, which holds one sign."""
+        return 2 * self.device.n_states
+
+    @property
+    def dw_min_std(self) -> Real:
+        """Relative spread of the step from pulse to pulse, of each conductance."""
+        return self.device.dw_min_std
+
+    @property
+    def write_noise(self) -> Real:
+        """That of the pulsed conductance."""
+        return self.device.write_noise
+
+    def without_variation(self) -> "OneSidedPair":
+        """The same pair of conductances that are all alike."""
+        return dataclasses.replace(self, device=self.device.without_variation())
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> Pair:
+        """The constants of both conductances of ``shape`` crosspoints."""
+        check_device(self)
+        return Pair(*(self.device.sample(k, shape) for k in jax.random.split(key)))
+
+    def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> PairAgeing:
+        """How the crosspoints age: each conductance by itself, and the pair by its refresh."""
+        keys = jax.random.split(key, 4)
+        each = Pair(*(self.device.sample_ageing(k, shape) for k in keys[:2]))
+        target = Pair(*(jnp.asarray(self.device.sample_reset(k, shape)) for k in keys[2:]))
+        return PairAgeing(each, target)
+
+    def program(self, cells: Pair, w: jax.Array) -> Pair:
+        """The two conductances when asked to hold ``w``: one holds its size, the other nothing."""
+        return Pair(
+            self.device.program(cells.plus, jnp.maximum(w, 0.0)),
+            self.device.program(cells.minus, jnp.maximum(-w, 0.0)),
+        )
+
+    def steps(self, cells: Pair, w: Pair) -> tuple[jax.Array, jax.Array]:
+        """Noise-free sizes of the next up and the next down pulse: one of each conductance."""
+        plus, _ = self.device.steps(cells.plus, w.plus)
+        minus, _ = self.device.steps(cells.minus, w.minus)
+        return plus, minus
+
+    def apply_pulse(self, key: jax.Array | None, cells: Pair, w: Pair, direction) -> Pair:
+        """The conductances after one pulse, up (+1), down (-1) or none (0)."""
+        shape = jnp.broadcast_shapes(jnp.shape(w.plus), jnp.shape(direction))
+        xi = jnp.zeros(()) if key is None else jax.random.normal(key, shape)
+        return self.pulse(cells, w, direction, xi)
+
+    def pulse(self, cells: Pair, w: Pair, direction, xi: jax.Array) -> Pair:
+        """As :meth:`apply_pulse`, with given standard normal numbers as noise."""
+        up, down = jnp.where(direction > 0, 1, 0), jnp.where(direction < 0, 1, 0)
+        return Pair(
+            self.device.pulse(cells.plus, w.plus, up, xi),
+            self.device.pulse(cells.minus, w.minus, down, xi),
+        )
+
+    def apply_ageing(self, key: jax.Array, cells: Pair, ageing: PairAgeing, w: Pair) -> Pair:
+        """The conductances one mini-batch later: aged each by itself, then refreshed if due."""
+        key_plus, key_minus, key_refresh = jax.random.split(key, 3)
+        w = Pair(
+            self._age(key_plus, cells.plus, ageing.each.plus, w.plus),
+            self._age(key_minus, cells.minus, ageing.each.minus, w.minus),
+        )
+        return self._refresh(key_refresh, cells, ageing.target, w)
+
+    def _age(self, key, cells: AnyCells, ageing: Ageing | None, w: jax.Array) -> jax.Array:
+        return w if ageing is None else self.device.apply_ageing(key, cells, ageing, w)
+
+    def _refresh(self, key, cells: Pair, target: Pair, w: Pair) -> Pair:
+        filled = Pair(w.plus / cells.plus.w_max, w.minus / cells.minus.w_max)
+        due = jnp.maximum(*filled) > self.refresh_upper
+        due &= jnp.minimum(*filled) > self.refresh_lower
+        keys = jax.random.split(key)
+        empty = Pair(
+            *(self.device.apply_reset(*parts) for parts in zip(keys, cells, w, target, strict=True))
+        )
+        pulses = jnp.where(due, jnp.rint(jnp.abs(w.weight) / self.granularity), 0.0)
+        direction = jnp.sign(w.weight)
+
+        def one_pulse(carry):
+            i, w = carry
+            pulse = jnp.where(i < pulses, direction, 0.0)
+            return i + 1, self.apply_pulse(jax.random.fold_in(key, i + 2), cells, w, pulse)
+
+        start = jax.tree.map(lambda new, old: jnp.where(due, new, old), empty, w)
+        return jax.lax.while_loop(
+            lambda carry: jnp.any(carry[0] < pulses), one_pulse, (jnp.int32(0), start)
+        )[1]

@@ -1,0 +1,43 @@
+"""Devices that are read against a fixed reference conductance."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+
+from analogjax.devices._cells import AnyCells, spread
+from analogjax.devices._pulsed import PulsedDevice, Real
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReferencedDevice(PulsedDevice):
+    r"""A device whose weight is what is left of its conductance x after a reference is subtracted.
+
+    .. math:: w = x - r, \qquad r = reference\_mean + reference\_std\, \xi\ (+ x_\diamond)
+
+    Pulses move x within :math:`[b^-, b^+]`, so that w stays within :math:`[b^- - r, b^+ - r]`,
+    which is what the cells' ``w_min`` and ``w_max`` are.
+
+    Attributes:
+      reference_mean: mean reference, in units of the weight.
+      reference_std: spread of the reference across crosspoints, in units of the weight.
+      subtract_symmetry_point: add each crosspoint's symmetric point :math:`x_\diamond` to its
+        reference, so that its weight is symmetric at zero but for the spread.
+    """
+
+    redundant: ClassVar[tuple[str, ...]] = ("reference_mean",)
+
+    reference_mean: Real = 0.0
+    reference_std: Real = 0.0
+    subtract_symmetry_point: bool = dataclasses.field(default=False, metadata={"static": True})
+
+    def draw_reference(
+        self, key: jax.Array, cells: AnyCells, shape: tuple[int, ...]
+    ) -> tuple[AnyCells, jax.Array]:
+        """The cells with their bounds relative to a reference, and the reference."""
+        xi = jax.random.normal(jax.random.fold_in(key, 4), shape)
+        reference = self.reference_mean + spread(xi, self.reference_std)
+        if self.subtract_symmetry_point:
+            reference += self.symmetric_point(cells)
+        shifted = cells._replace(w_max=cells.w_max - reference, w_min=cells.w_min - reference)
+        return shifted, reference

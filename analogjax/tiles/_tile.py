@@ -1,0 +1,80 @@
+"""One array of crosspoints, what a read of it gives, and what time does to it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from analogjax.devices import AnyCells, Device, is_zero
+from analogjax.pulses import Sent
+
+# What a tile draws of its own from the key of an update, far from what the pulse schemes use.
+_WRITTEN, _AGED, _AGED_OFFSET = (np.uint32(2**32 - n) for n in (1, 2, 3))
+
+
+class Tile(NamedTuple):
+    """One array of crosspoints.
+
+    Attributes:
+      w: its weights, ``(in, out)``, float32, in units of the device's bounds: what pulses move. A
+        crosspoint of several conductances has a NamedTuple of such arrays, whose property
+        ``weight`` says what they stand for.
+      cells: the constants of its crosspoints.
+      offset: write noise, what a read gives beyond ``w`` until the next pulse; None without it.
+      ageing: how its crosspoints age; None if they do not.
+    """
+
+    w: Any
+    cells: AnyCells
+    offset: jax.Array | None = None
+    ageing: Any = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its size, ``(in, out)``."""
+        return jax.tree.leaves(self.w)[0].shape
+
+
+def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
+    """A new array asked to hold ``w``: clipped to the bounds of its crosspoints."""
+    cells = device.sample(key, w.shape)
+    tile = Tile(
+        jax.tree.map(lambda part: jnp.broadcast_to(part, w.shape), device.program(cells, w)),
+        cells,
+        ageing=device.sample_ageing(jax.random.fold_in(key, 100), w.shape),
+    )
+    if is_zero(device.write_noise):
+        return tile
+    return tile._replace(offset=_offset(jax.random.fold_in(key, 101), device, w.shape))
+
+
+def read(tile: Tile) -> jax.Array:
+    """The weights a product with the array sees."""
+    w = getattr(tile.w, "weight", tile.w)
+    return w if tile.offset is None else w + tile.offset
+
+
+def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:
+    """The tile after an update; its write noise is drawn anew where a pulse was sent."""
+    offset = tile.offset
+    if offset is not None:
+        pulsed = sent.up + sent.down > 0
+        new = _offset(jax.random.fold_in(key, _WRITTEN), device, offset.shape)
+        offset = jnp.where(pulsed, new, offset)
+    return tile._replace(w=sent.w, offset=offset)
+
+
+def aged(key: jax.Array, device: Device, tile: Tile) -> Tile:
+    """The tile one mini-batch later."""
+    if tile.ageing is None:
+        return tile
+    w = device.apply_ageing(jax.random.fold_in(key, _AGED), tile.cells, tile.ageing, tile.w)
+    offset = tile.offset
+    if offset is not None:
+        offset = _offset(jax.random.fold_in(key, _AGED_OFFSET), device, offset.shape)
+    return tile._replace(w=w, offset=offset)
+
+
+def _offset(key, device: Device, shape) -> jax.Array:
+    return device.write_noise * jax.random.normal(key, shape)
