@@ -159,9 +159,9 @@ def test_read_noise_is_told_from_the_noise_of_pulses_and_does_not_bias():
 
 def test_up_pulses_alone_leave_the_way_down_undetermined_and_held():
     device, _ = CASES["SoftBounds"]
-    (curve,) = curves(mean_device(device), np.ones(60))
+    (curve,) = curves(mean_device(device), np.ones_like(PULSES))
     start = SoftBounds(w_min=-0.7, up_down=-0.05)
-    report = fit(start, np.ones(60), curve)
+    report = fit(start, np.ones_like(PULSES), curve)
     assert {group[0] for group in report.undetermined} == {"w_min", "up_down"}
     assert (report.device.w_min, report.device.up_down) == (-0.7, -0.05)
     assert report.intervals["w_min"] == (-np.inf, np.inf)
@@ -242,6 +242,7 @@ def test_many_crosspoints_give_means_and_spreads_of_their_population():
         assert getattr(report.device, name) == pytest.approx(getattr(true, name), rel=0.5)
 
 
+@pytest.mark.slow
 def test_a_log_normal_spread_is_that_of_the_logarithms():
     true = dataclasses.replace(
         SoftBounds(dw_min=0.05, dw_min_dtod_log_normal=True).without_variation(),
