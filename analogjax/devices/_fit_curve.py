@@ -60,7 +60,8 @@ def fit_curve(
         return search.run(read_noise, refine=False)
     visible = search.visible_read_noise()
     found = search.run(visible, refine=True)
-    if visible or not search.misses_read_noise():
+    # Read noise may also be what hides a bound.
+    if visible or not (found.undetermined or search.misses_read_noise()):
         return found
     misfit = search.misfit()
     other = search.run(0.3 * search.step, refine=True)
@@ -76,7 +77,8 @@ class _Search:
         self.measured = curve[1:]
         self.width = float(np.ptp(curve))
         self.step = float(np.sqrt(np.mean(np.diff(curve)[pulses != 0] ** 2)))
-        self.low, self.high = np.array([slot_range(device, slot) for slot in slots]).T
+        self.range = np.array([slot_range(device, slot) for slot in slots]).T
+        self.low, self.high = self.range.copy()
         self.given = self._given(curve)
         self.given_cycle = self.cycle = float(device.dw_min_std) or 0.3
         self.read, self.filtered, self.refine = 0.0, False, False
@@ -157,12 +159,12 @@ class _Search:
                 values[i] = values[i] + wanted - is_now if np.isfinite(is_now) else wanted
         return np.clip(values, self.low, self.high)
 
-    def _reach(self, read_noise: float) -> None:
-        """Keeps the bounds at or beyond what was measured, but for errors of the measurement."""
-        slack = 3.0 * read_noise
-        ends = self._with_bounds(
-            self.starts[0], self.curve[1].min() + slack, self.curve[1].max() - slack
-        )
+    def _reach(self) -> None:
+        """Keeps the bounds at or beyond what was measured, where that is without read noise."""
+        self.low, self.high = self.range.copy()
+        if self.filtered:
+            return
+        ends = self._with_bounds(self.starts[0], self.curve[1].min(), self.curve[1].max())
         for i, slot in enumerate(self.slots):
             if slot.field == "w_max":
                 self.low[i] = ends[i]
@@ -183,7 +185,7 @@ class _Search:
     def run(self, read_noise: float, refine: bool) -> CurveFit:
         """Alternates between the slots and the noise, holding slots that are undetermined."""
         self.filtered, self.refine = read_noise > 0, refine
-        self._reach(read_noise)
+        self._reach()
         free = np.arange(len(self.slots))
         self._best_start(free, read_noise)
         groups: list[tuple[int, ...]] = []

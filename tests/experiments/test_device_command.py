@@ -74,7 +74,7 @@ def test_measured_curves_are_fitted_and_told(tmp_path, capsys):
 
 def test_what_the_data_do_not_determine_is_noted(tmp_path, capsys):
     path, out = tmp_path / "up.csv", tmp_path / "out"
-    rows = ["pulse,conductance", "0,0", *(f"1,{1 - 0.9**n:.6f}" for n in range(1, 30))]
+    rows = ["pulse,conductance", "0,0", *(f"1,{1 - 0.9**n:.6f}" for n in range(1, len(PULSES) + 1))]
     path.write_text("\n".join(rows))
     assert main(["device", "--fit", str(path), "--out", str(out)]) == 0
     assert "the data do not determine it" in capsys.readouterr().out
