@@ -16,6 +16,7 @@ from analogjax.devices._cells import AnyCells as AnyCells
 from analogjax.devices._cells import Cells as Cells
 from analogjax.devices._cells import is_concrete as is_concrete
 from analogjax.devices._cells import is_zero as is_zero
+from analogjax.devices._cells import ratio as ratio
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device

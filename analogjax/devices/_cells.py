@@ -30,9 +30,24 @@ class Cells(NamedTuple):
 AnyCells = Any
 
 
+def ratio(a, b):
+    """``a / b``, and 0 where b is 0."""
+    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
+
+
 def spread(xi, size):
     """``size * xi``; the scalar 0 if there is no spread, which then takes no memory."""
     return jnp.zeros(()) if is_zero(size) else size * xi
+
+
+def two_sided(mean, gain, imbalance, up_down):
+    r"""A constant of the up and of the down direction, :math:`mean (gain \pm imbalance)`.
+
+    ``up_down`` weakens one of the two: the up one if it is negative, else the down one.
+    """
+    up = mean * (gain + imbalance + jnp.minimum(up_down, 0.0))
+    down = mean * (gain - imbalance - jnp.maximum(up_down, 0.0))
+    return up, down
 
 
 def is_concrete(value) -> bool:

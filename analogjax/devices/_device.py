@@ -51,6 +51,11 @@ class Device(abc.ABC):
         del key, shape
         return None
 
+    def apply_ageing(self, key: jax.Array, cells: AnyCells, ageing: Any, w: Weights) -> Weights:
+        """The weights one mini-batch later, of crosspoints that :meth:`sample_ageing` says age."""
+        del key, cells, ageing
+        return w
+
     def check_fields(self) -> None:
         """Raises a ValueError if fields contradict one another; extended by some devices."""
         granularity = self.granularity
@@ -119,22 +124,6 @@ class Device(abc.ABC):
 
         low, high = jax.lax.fori_loop(0, 40, halve, (low, high))
         return (low + high) / 2
-
-    def apply_ageing(self, key: jax.Array, cells: AnyCells, ageing: Any, w: Weights) -> Weights:
-        r"""The weights one mini-batch later: diffusion, then decay, each clipped to the bounds.
-
-        .. math::
-          w \leftarrow w + diffusion\,\xi, \qquad
-          w \leftarrow target + (1 - 1/t)(w - target)
-
-        Args:
-          key: a PRNG key.
-          cells: constants drawn by :meth:`sample`.
-          ageing: drawn by :meth:`sample_ageing`.
-          w: weights, ``(in, out)``.
-        """
-        w = self.program(cells, w + ageing.diffusion * jax.random.normal(key, jnp.shape(w)))
-        return self.program(cells, ageing.target + ageing.kept * (w - ageing.target))
 
     @abc.abstractmethod
     def apply_pulse(

@@ -9,7 +9,7 @@ from analogjax.devices._fit_curve import CurveFit
 from analogjax.devices._fit_fields import Slot, fill_slots, slot_range
 from analogjax.devices._pulsed import PulsedDevice
 
-Z95 = 1.959964
+_Z95 = 1.959964
 
 
 class FitReport(NamedTuple):
@@ -71,4 +71,4 @@ def clipped_interval(device, slot: Slot, value: float, error: float) -> tuple[fl
     if np.isnan(error):
         return -np.inf, np.inf
     low, high = slot_range(device, slot)
-    return float(max(low, value - Z95 * error)), float(min(high, value + Z95 * error))
+    return float(max(low, value - _Z95 * error)), float(min(high, value + _Z95 * error))

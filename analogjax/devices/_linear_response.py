@@ -6,7 +6,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import AnyCells
+from analogjax.devices._cells import AnyCells, ratio
 from analogjax.devices._mult_noise import MultNoiseDevice
 
 
@@ -33,10 +33,5 @@ class LinearResponse(MultNoiseDevice):
         up_at_one, down_at_one = self.steps(cells, jnp.ones(()))
         excess, slope = up - down, (down_at_one - down) - (up_at_one - up)
         parallel = jnp.where(excess == 0, 0.0, jnp.copysign(jnp.inf, excess))
-        point = jnp.where(slope == 0, parallel, excess / jnp.where(slope == 0, 1.0, slope))
+        point = jnp.where(slope == 0, parallel, ratio(excess, slope))
         return jnp.clip(point, cells.w_min, cells.w_max)
-
-
-def relative(w, bound):
-    """``w / bound``, and 0 where the bound is 0: such a cell has no slope."""
-    return jnp.where(bound == 0, 0.0, w / jnp.where(bound == 0, 1.0, bound))

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices._cells import Cells, is_concrete, spread
-from analogjax.devices._linear_response import LinearResponse, relative
+from analogjax.devices._cells import Cells, is_concrete, ratio, spread
+from analogjax.devices._linear_response import LinearResponse
 from analogjax.devices._pulsed import Real
 
 
@@ -105,6 +105,6 @@ class LinearStep(LinearResponse):
         """The fractions of u and of v that are missing at ``w``: gamma at the bounds."""
         bounds = self if self.mean_bound_reference else cells
         return (
-            cells.gamma_up * relative(w, bounds.w_max),
-            cells.gamma_down * relative(w, bounds.w_min),
+            cells.gamma_up * ratio(w, bounds.w_max),
+            cells.gamma_down * ratio(w, bounds.w_min),
         )

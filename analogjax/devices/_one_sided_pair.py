@@ -86,11 +86,6 @@ class OneSidedPair(Device):
         return 2 * self.device.n_states
 
     @property
-    def dw_min_std(self) -> Real:
-        """Relative spread of the step from pulse to pulse, of each conductance."""
-        return self.device.dw_min_std
-
-    @property
     def write_noise(self) -> Real:
         """That of the pulsed conductance."""
         return self.device.write_noise
@@ -145,15 +140,20 @@ class OneSidedPair(Device):
             self._age(key_plus, cells.plus, ageing.each.plus, w.plus),
             self._age(key_minus, cells.minus, ageing.each.minus, w.minus),
         )
-        return self._refresh(key_refresh, cells, ageing.target, w)
+        filled = Pair(w.plus / cells.plus.w_max, w.minus / cells.minus.w_max)
+        due = jnp.maximum(*filled) > self.refresh_upper
+        due &= jnp.minimum(*filled) > self.refresh_lower
+        return jax.lax.cond(
+            jnp.any(due),
+            lambda: self._refresh(key_refresh, cells, ageing.target, w, due),
+            lambda: w,
+        )
 
     def _age(self, key, cells: AnyCells, ageing: Ageing | None, w: jax.Array) -> jax.Array:
         return w if ageing is None else self.device.apply_ageing(key, cells, ageing, w)
 
-    def _refresh(self, key, cells: Pair, target: Pair, w: Pair) -> Pair:
-        filled = Pair(w.plus / cells.plus.w_max, w.minus / cells.minus.w_max)
-        due = jnp.maximum(*filled) > self.refresh_upper
-        due &= jnp.minimum(*filled) > self.refresh_lower
+    def _refresh(self, key, cells: Pair, target: Pair, w: Pair, due: jax.Array) -> Pair:
+        """Resets both conductances where that is due, and writes their difference anew."""
         keys = jax.random.split(key)
         empty = Pair(
             *(self.device.apply_reset(*parts) for parts in zip(keys, cells, w, target, strict=True))

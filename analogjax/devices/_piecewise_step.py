@@ -7,7 +7,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import Cells
+from analogjax.devices._cells import Cells, ratio
 from analogjax.devices._check import check_finite_bounds
 from analogjax.devices._pulsed import PulsedDevice, Real
 
@@ -74,8 +74,7 @@ class PiecewiseStep(PulsedDevice):
 
     def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Noise-free sizes of the next up and the next down pulse."""
-        width = cells.w_max - cells.w_min
-        place = jnp.where(width > 0, (w - cells.w_min) / jnp.where(width > 0, width, 1.0), 0.0)
+        place = ratio(w - cells.w_min, cells.w_max - cells.w_min)
         return (
             cells.step_up * _interpolate(self.piecewise_up, place),
             cells.step_down * _interpolate(self.piecewise_down, place),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import Cells, spread
+from analogjax.devices._cells import Cells, spread, two_sided
 from analogjax.devices._check import check_finite_bounds
 from analogjax.devices._pulsed import PulsedDevice, Real
 
@@ -90,8 +90,7 @@ class PowStep(PulsedDevice):
         xi = jax.random.normal(jax.random.fold_in(key, 3), (2, *shape))
         gain = 1.0 + spread(xi[0], self.pow_gamma_dtod)
         imbalance = spread(xi[1], self.pow_up_down_dtod)
-        up = self.pow_gamma * (gain + imbalance + jnp.minimum(self.pow_up_down, 0.0))
-        down = self.pow_gamma * (gain - imbalance - jnp.maximum(self.pow_up_down, 0.0))
+        up, down = two_sided(self.pow_gamma, gain, imbalance, self.pow_up_down)
         if self.enforce_consistency:
             up, down = jnp.abs(up), jnp.abs(down)
         common: Cells = super().sample(key, shape)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices._ageing import Ageing
-from analogjax.devices._cells import AnyCells, Cells, is_zero, spread
+from analogjax.devices._cells import AnyCells, Cells, is_zero, spread, two_sided
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device, Real
 
@@ -144,8 +144,7 @@ class PulsedDevice(Device):
         gain = spread(xi[2], self.dw_min_dtod)
         gain = jnp.exp(gain) if self.dw_min_dtod_log_normal else 1.0 + gain
         imbalance = spread(xi[3], self.up_down_dtod)
-        up = self.dw_min * (gain + imbalance + jnp.minimum(self.up_down, 0.0))
-        down = self.dw_min * (gain - imbalance - jnp.maximum(self.up_down, 0.0))
+        up, down = two_sided(self.dw_min, gain, imbalance, self.up_down)
         cells = _consistent(up, down, w_max, w_min, self.enforce_consistency)
         if is_zero(self.corrupt_devices_prob):
             return cells
@@ -183,6 +182,24 @@ class PulsedDevice(Device):
             diffusion=jnp.abs(self.diffusion * rate),
             target=jnp.asarray(self.sample_reset(key_reset, shape)),
         )
+
+    def apply_ageing(
+        self, key: jax.Array, cells: AnyCells, ageing: Ageing, w: jax.Array
+    ) -> jax.Array:
+        r"""The weights one mini-batch later: diffusion, then decay, each clipped to the bounds.
+
+        .. math::
+          w \leftarrow w + diffusion\,\xi, \qquad
+          w \leftarrow target + (1 - 1/t)(w - target)
+
+        Args:
+          key: a PRNG key.
+          cells: constants drawn by :meth:`sample`.
+          ageing: drawn by :meth:`sample_ageing`.
+          w: weights, ``(in, out)``.
+        """
+        w = self.program(cells, w + ageing.diffusion * jax.random.normal(key, jnp.shape(w)))
+        return self.program(cells, ageing.target + ageing.kept * (w - ageing.target))
 
     def apply_pulse(
         self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array

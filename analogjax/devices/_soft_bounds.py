@@ -4,8 +4,8 @@ import dataclasses
 
 import jax
 
-from analogjax.devices._cells import Cells
-from analogjax.devices._linear_response import LinearResponse, relative
+from analogjax.devices._cells import Cells, ratio
+from analogjax.devices._linear_response import LinearResponse
 
 
 @jax.tree_util.register_dataclass
@@ -43,4 +43,4 @@ class SoftBounds(LinearResponse):
 
     def losses(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The fractions of u and of v that are missing at ``w``: all of them at the bounds."""
-        return relative(w, cells.w_max), relative(w, cells.w_min)
+        return ratio(w, cells.w_max), ratio(w, cells.w_min)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import Cells, is_zero
-from analogjax.devices._linear_response import LinearResponse, relative
+from analogjax.devices._cells import Cells, is_zero, ratio
+from analogjax.devices._linear_response import LinearResponse
 from analogjax.devices._pulsed import Real
 from analogjax.devices._referenced import ReferencedDevice
 
@@ -94,4 +94,4 @@ class SoftBoundsReference(ReferencedDevice, LinearResponse):
     def losses(self, cells: ReferenceCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The fractions of u and of v that are missing at ``w``: all of them at the bounds."""
         r = cells.reference
-        return relative(w + r, cells.w_max + r), relative(w + r, cells.w_min + r)
+        return ratio(w + r, cells.w_max + r), ratio(w + r, cells.w_min + r)

@@ -1,6 +1,7 @@
 """The update rules by name, with the settings the experiments run them with."""
 
 import dataclasses
+import math
 from typing import Literal, get_args
 
 import jax
@@ -65,7 +66,7 @@ class RuleSettings:
             raise ValueError(f"Unknown rule '{self.rule}'; choose one of {', '.join(_RATES)}.")
         rates = _RATES[self.rule]
         if self.rule == "residual-learning":
-            rates = _RESIDUAL_RATES[min(n for n in _RESIDUAL_RATES if n >= min(self.num_tiles, 6))]
+            rates = next(r for most, r in _RESIDUAL_RATES.items() if self.num_tiles <= most)
         missing = {name: v for name, v in rates.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **missing)  # type: ignore[arg-type]
 
@@ -88,10 +89,10 @@ _RATES: dict[str, dict[str, float]] = {
     "residual-learning": {},
 }
 # For up to so many tiles.
-_RESIDUAL_RATES: dict[int, dict[str, float]] = {
+_RESIDUAL_RATES: dict[float, dict[str, float]] = {
     2: {"learning_rate": 0.0879, "gamma": 0.159, "transfer_lr": 0.0239},
     4: {"learning_rate": 0.481, "gamma": 0.502, "transfer_lr": 0.0586},
-    6: {"learning_rate": 1.58, "gamma": 0.592, "transfer_lr": 0.245},
+    math.inf: {"learning_rate": 1.58, "gamma": 0.592, "transfer_lr": 0.245},
 }
 
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from analogjax.devices import ratio
+
 
 class Lines(NamedTuple):
     """What the pulse generators do for each vector pair (x, d) of a mini-batch.
@@ -68,19 +70,14 @@ def line_probabilities(
     gain_x = gain_d = gain
     if update_management or update_bl_management:
         fitting = top_d * jnp.minimum(1.0, longest / jnp.maximum(wanted, longest))
-        share = jnp.sqrt(_ratio(fitting, top_x))
-        gain_x, gain_d = gain * share, gain * _ratio(1.0, share)
+        share = jnp.sqrt(ratio(fitting, top_x))
+        gain_x, gain_d = gain * share, gain * ratio(1.0, share)
     silent = (top_x == 0) | (top_d == 0)
     return Lines(
         x=jnp.clip(gain_x * x, -1.0, 1.0),
         d=jnp.clip(gain_d * d, -1.0, 1.0),
         length=jnp.where(silent, 0.0, length),
     )
-
-
-def _ratio(a, b):
-    """``a / b``, and 0 where b is 0."""
-    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
 
 
 class Counts(NamedTuple):
@@ -126,7 +123,7 @@ def unlimited_statistics(x, d, learning_rate, granularity) -> tuple[Counts, Coun
 
 
 def _prob(square, mean):
-    return jnp.clip(_ratio(square, mean), 0.0, 1.0)
+    return jnp.clip(ratio(square, mean), 0.0, 1.0)
 
 
 def _split(x, d):

@@ -38,18 +38,17 @@ def draw_counts(
     flip = p > 0.5
     p = jnp.where(flip, 1.0 - p, p)
     mu = trials * p
+    many = mu > _MANY
     if highest_mean <= _MANY:
         counts = _search(uniform(words), mu, p)
-        return jnp.where(flip, trials - counts, counts).astype(jnp.int32)
-    many = mu > _MANY
-    counts = _search(uniform(words), jnp.where(many, 0.0, mu), p)
+    else:
+        counts = _search(uniform(words), jnp.where(many, 0.0, mu), p)
 
-    def draw_many(carry):
-        rounded = jnp.rint(mu + jnp.sqrt(mu * (1.0 - p)) * normal(words))
-        return False, jnp.where(many, jnp.clip(rounded, 0.0, trials), carry[1])
+        def round_many():
+            rounded = jnp.rint(mu + jnp.sqrt(mu * (1.0 - p)) * normal(words))
+            return jnp.where(many, jnp.clip(rounded, 0.0, trials), counts)
 
-    # A loop that runs once or never: under vmap, a cond would always run.
-    counts = jax.lax.while_loop(lambda carry: carry[0], draw_many, (jnp.any(many), counts))[1]
+        counts = jax.lax.cond(jnp.any(many), round_many, lambda: counts)
     return jnp.where(flip, trials - counts, counts).astype(jnp.int32)
 
 

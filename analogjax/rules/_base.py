@@ -115,14 +115,14 @@ def analog_transformation(
         names = [leaf_name(path) for path, _ in leaves]
         keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
         new, weights = [], {}
-        for i, (name, param) in enumerate(zip(names, jax.tree.leaves(params), strict=True)):
-            gradient = leaves[i][1]
+        matrices = zip(names, keys, leaves, jax.tree.leaves(params), strict=True)
+        for name, own_keys, (_, gradient), param in matrices:
             signal = _signal(name, gradient, pairs)
             if not use_factors:
                 signal = signal._replace(factors=None)
             bad = check_finite(name, signal)
             weights[name] = rule.step(
-                keys[i], state.weights[name], signal, rate, state.count, stage
+                own_keys, state.weights[name], signal, rate, state.count, stage
             )
             w = rule.effective(weights[name]).reshape(param.shape)
             new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
@@ -138,9 +138,7 @@ def _address(name: str) -> np.uint32:
 
 def _step_keys(key, names: list[str], num_keys: int) -> jax.Array:
     """The keys of all matrices, ``(names, num_keys)``, in two calls whatever their number."""
-    if not names:
-        return key
-    addresses = jnp.asarray([_address(name) for name in names])
+    addresses = np.array([_address(name) for name in names], np.uint32)
     leaf_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, addresses)
     return jax.vmap(lambda leaf_key: jax.random.split(leaf_key, num_keys))(leaf_keys)
 

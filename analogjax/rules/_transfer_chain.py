@@ -124,7 +124,7 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
     def one_row(key, cells, w, change):
         return pulses.send(key, device, cells, w, jnp.ones((1, 1)), -change, 1.0)
 
-    if increment.shape[0] == 1:
+    if increment.shape[0] == 1:  # The usual case, which compiles faster by itself.
         return _as_float(one_row(key, tile.cells, tile.w, increment))
     # Each row becomes an array of one row.
     cells, w, change = jax.tree.map(

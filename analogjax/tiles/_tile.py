@@ -9,7 +9,9 @@ import numpy as np
 from analogjax.devices import AnyCells, Device, is_zero
 from analogjax.pulses import Sent
 
-# What a tile draws of its own from the key of an update, far from what the pulse schemes use.
+# What a tile draws of its own from the key of its crosspoints, beyond what devices use, ...
+_AGEING, _PROGRAMMED = 100, 101
+# ... and from the key of an update, far from what the pulse schemes use.
 _WRITTEN, _AGED, _AGED_OFFSET = (np.uint32(2**32 - n) for n in (1, 2, 3))
 
 
@@ -42,11 +44,11 @@ def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
     tile = Tile(
         jax.tree.map(lambda part: jnp.broadcast_to(part, w.shape), device.program(cells, w)),
         cells,
-        ageing=device.sample_ageing(jax.random.fold_in(key, 100), w.shape),
+        ageing=device.sample_ageing(jax.random.fold_in(key, _AGEING), w.shape),
     )
     if is_zero(device.write_noise):
         return tile
-    return tile._replace(offset=_offset(jax.random.fold_in(key, 101), device, w.shape))
+    return tile._replace(offset=_offset(jax.random.fold_in(key, _PROGRAMMED), device, w.shape))
 
 
 def read(tile: Tile) -> jax.Array:
