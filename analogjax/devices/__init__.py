@@ -27,20 +27,25 @@ from analogjax.devices._fit_report import FitReport as FitReport
 from analogjax.devices._ideal import Ideal as Ideal
 from analogjax.devices._linear_step import LinearStep as LinearStep
 from analogjax.devices._one_sided_pair import OneSidedPair as OneSidedPair
-from analogjax.devices._one_sided_pair import Pair as Pair
 from analogjax.devices._piecewise_step import PiecewiseStep as PiecewiseStep
 from analogjax.devices._pow_step import PowStep as PowStep
 from analogjax.devices._pow_step_reference import PowStepReference as PowStepReference
 from analogjax.devices._pulsed import PulsedDevice as PulsedDevice
+from analogjax.devices._reference_pair import ReferencePair as ReferencePair
 from analogjax.devices._response_functions import ResponseFunctions as ResponseFunctions
 from analogjax.devices._response_functions import exponential_response as exponential_response
 from analogjax.devices._response_functions import power_response as power_response
 from analogjax.devices._soft_bounds import SoftBounds as SoftBounds
 from analogjax.devices._soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
+from analogjax.devices._unit_cell import Pair as Pair
+from analogjax.devices._unit_cell import UnitCell as UnitCell
+from analogjax.devices._vector_cell import Conductances as Conductances
+from analogjax.devices._vector_cell import VectorCell as VectorCell
 
 __all__ = [
     "Ageing",
     "Cells",
+    "Conductances",
     "ConstantStep",
     "Device",
     "ExpStep",
@@ -54,9 +59,12 @@ __all__ = [
     "PowStepReference",
     "PowerLawDrift",
     "PulsedDevice",
+    "ReferencePair",
     "ResponseFunctions",
     "SoftBounds",
     "SoftBoundsReference",
+    "UnitCell",
+    "VectorCell",
     "check_device",
     "exponential_response",
     "fit",

@@ -49,6 +49,8 @@ def check_device(device) -> None:
       ValueError: naming the field, its value and the remedy.
     """
     for field in dataclasses.fields(device):
+        if field.name in ("device", "devices"):
+            continue  # Checked when they are themselves sampled.
         value = getattr(device, field.name)
         for number in jax.tree.leaves(value):
             if isinstance(number, bool) or not is_concrete(number):

@@ -11,8 +11,8 @@ import numpy as np
 from analogjax.devices._cells import AnyCells, is_concrete
 
 Real = float | jax.Array
-# One array ``(in, out)``, or for crosspoints of several conductances a NamedTuple of such arrays,
-# whose property ``weight`` says what they stand for.
+# One array ``(in, out)``, or for crosspoints of several conductances a NamedTuple of such arrays;
+# the method ``weight`` of their cells says what they stand for.
 Weights = Any
 
 
@@ -40,6 +40,11 @@ class Device(abc.ABC):
     @abc.abstractmethod
     def n_states(self) -> Real:
         """Number of states of the mean device."""
+
+    @property
+    def num_normals(self) -> int:
+        """How many standard normal numbers one pulse of a crosspoint takes."""
+        return 1
 
     @property
     def write_noise(self) -> Real:
@@ -133,4 +138,8 @@ class Device(abc.ABC):
 
     @abc.abstractmethod
     def pulse(self, cells: AnyCells, w: Weights, direction: jax.Array, xi: jax.Array) -> Weights:
-        """The weights after one pulse, with given standard normal numbers ``xi`` as noise."""
+        """The weights after one pulse, with given standard normal numbers ``xi`` as noise.
+
+        One number for each crosspoint, or with several :attr:`num_normals` so many in front:
+        ``(num_normals, in, out)``.
+        """

@@ -41,6 +41,9 @@ class LinearStep(LinearResponse):
       \Delta_\uparrow = u (1 - \gamma_\uparrow w / b^+), \qquad
       \Delta_\downarrow = v (1 - \gamma_\downarrow w / b^-)
 
+    or, if reversed, growing towards the bound they lead to, :math:`u (1 - \gamma_\uparrow w / (b^-
+    - o))` and :math:`v (1 - \gamma_\downarrow w / (b^+ + o))` with ``reverse_offset`` o;
+
     each times :math:`1 + dw_{min,std}\xi` (``mult_noise``), or with :math:`u`, :math:`v` alone made
     noisy, with :math:`\gamma_\uparrow = |gamma\_up + gamma\_up_{dtod}\xi|` and likewise down.
     :class:`~analogjax.devices.SoftBounds` is the case :math:`\gamma = 1` of the device's own
@@ -54,6 +57,10 @@ class LinearStep(LinearResponse):
       mean_bound_reference: take ``w_max`` and ``w_min`` for the bounds in the slopes, rather than
         each crosspoint's own bounds.
       allow_increasing: leave negative :math:`\gamma` as they are: such steps grow.
+      reverse_up: let up steps grow with the weight instead.
+      reverse_down: let down steps grow as the weight falls instead.
+      reverse_offset: distance from the opposite bound at which reversed steps of :math:`\gamma = 1`
+        vanish, so that none is zero within the bounds.
 
     Raises:
       ValueError: by ``sample``, if a field is out of its range.
@@ -80,6 +87,9 @@ class LinearStep(LinearResponse):
     gamma_down_dtod: Real = 0.05
     mean_bound_reference: bool = dataclasses.field(default=True, metadata={"static": True})
     allow_increasing: bool = dataclasses.field(default=False, metadata={"static": True})
+    reverse_up: bool = dataclasses.field(default=False, metadata={"static": True})
+    reverse_down: bool = dataclasses.field(default=False, metadata={"static": True})
+    reverse_offset: Real = 0.01
 
     def check_fields(self) -> None:
         """Raises a ValueError if a slope has the sign that ``allow_increasing`` is for."""
@@ -104,7 +114,10 @@ class LinearStep(LinearResponse):
     def losses(self, cells: LinearCells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The fractions of u and of v that are missing at ``w``: gamma at the bounds."""
         bounds = self if self.mean_bound_reference else cells
+        offset = self.reverse_offset
+        reference_up = bounds.w_min - offset if self.reverse_up else bounds.w_max
+        reference_down = bounds.w_max + offset if self.reverse_down else bounds.w_min
         return (
-            cells.gamma_up * ratio(w, bounds.w_max),
-            cells.gamma_down * ratio(w, bounds.w_min),
+            cells.gamma_up * ratio(w, reference_up),
+            cells.gamma_down * ratio(w, reference_down),
         )

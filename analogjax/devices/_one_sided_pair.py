@@ -6,40 +6,27 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._ageing import Ageing
-from analogjax.devices._cells import AnyCells
 from analogjax.devices._check import check_device
-from analogjax.devices._device import Device, Real
+from analogjax.devices._device import Real
 from analogjax.devices._pulsed import PulsedDevice
-
-
-class Pair(NamedTuple):
-    """Something of each of the two conductances: their values, constants or ageing."""
-
-    plus: Any
-    minus: Any
-
-    @property
-    def weight(self) -> jax.Array:
-        """Their difference: what a product with the array sees."""
-        return self.plus - self.minus
+from analogjax.devices._unit_cell import Pair, PairCells, UnitCell, age_each, sample_each_ageing
 
 
 class PairAgeing(NamedTuple):
     """How the crosspoints age.
 
     Attributes:
-      each: the ageing of the two conductances, or two None.
+      each: the ageing of the two conductances; None if they do not.
       target: what each is reset to by a refresh.
     """
 
-    each: Pair
+    each: tuple[Any, ...] | None
     target: Pair
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OneSidedPair(Device):
+class OneSidedPair(UnitCell):
     r"""A weight :math:`w = w_+ - w_-` of two conductances, of which pulses raise one or the other.
 
     Up pulses go to :math:`w_+` and down pulses, as up pulses, to :math:`w_-`. For devices that
@@ -67,7 +54,7 @@ class OneSidedPair(Device):
       >>> w = device.program(cells, jnp.zeros((1, 1)))
       >>> for direction in (1, -1, -1):
       ...     w = device.apply_pulse(None, cells, w, direction)
-      >>> w.plus.item(), w.minus.item(), w.weight.item()
+      >>> w.plus.item(), w.minus.item(), cells.weight(w).item()
       (0.25, 0.5, -0.25)
     """
 
@@ -87,59 +74,49 @@ class OneSidedPair(Device):
 
     @property
     def write_noise(self) -> Real:
-        """That of the pulsed conductance."""
-        return self.device.write_noise
+        """That of the difference of two conductances."""
+        return 2**0.5 * self.device.write_noise
 
     def without_variation(self) -> "OneSidedPair":
         """The same pair of conductances that are all alike."""
         return dataclasses.replace(self, device=self.device.without_variation())
 
-    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> Pair:
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> PairCells:
         """The constants of both conductances of ``shape`` crosspoints."""
         check_device(self)
-        return Pair(*(self.device.sample(k, shape) for k in jax.random.split(key)))
+        return PairCells(*(self.device.sample(k, shape) for k in jax.random.split(key)))
 
     def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> PairAgeing:
         """How the crosspoints age: each conductance by itself, and the pair by its refresh."""
-        keys = jax.random.split(key, 4)
-        each = Pair(*(self.device.sample_ageing(k, shape) for k in keys[:2]))
-        target = Pair(*(jnp.asarray(self.device.sample_reset(k, shape)) for k in keys[2:]))
-        return PairAgeing(each, target)
+        key_each, *keys = jax.random.split(key, 3)
+        target = Pair(*(jnp.asarray(self.device.sample_reset(k, shape)) for k in keys))
+        return PairAgeing(sample_each_ageing(2 * (self.device,), key_each, shape), target)
 
-    def program(self, cells: Pair, w: jax.Array) -> Pair:
+    def program(self, cells: PairCells, w: jax.Array) -> Pair:
         """The two conductances when asked to hold ``w``: one holds its size, the other nothing."""
         return Pair(
             self.device.program(cells.plus, jnp.maximum(w, 0.0)),
             self.device.program(cells.minus, jnp.maximum(-w, 0.0)),
         )
 
-    def steps(self, cells: Pair, w: Pair) -> tuple[jax.Array, jax.Array]:
+    def steps(self, cells: PairCells, w: Pair) -> tuple[jax.Array, jax.Array]:
         """Noise-free sizes of the next up and the next down pulse: one of each conductance."""
         plus, _ = self.device.steps(cells.plus, w.plus)
         minus, _ = self.device.steps(cells.minus, w.minus)
         return plus, minus
 
-    def apply_pulse(self, key: jax.Array | None, cells: Pair, w: Pair, direction) -> Pair:
-        """The conductances after one pulse, up (+1), down (-1) or none (0)."""
-        shape = jnp.broadcast_shapes(jnp.shape(w.plus), jnp.shape(direction))
-        xi = jnp.zeros(()) if key is None else jax.random.normal(key, shape)
-        return self.pulse(cells, w, direction, xi)
-
-    def pulse(self, cells: Pair, w: Pair, direction, xi: jax.Array) -> Pair:
-        """As :meth:`apply_pulse`, with given standard normal numbers as noise."""
+    def pulse(self, cells: PairCells, w: Pair, direction, xi: jax.Array) -> Pair:
+        """The conductances after one pulse, with given standard normal numbers as noise."""
         up, down = jnp.where(direction > 0, 1, 0), jnp.where(direction < 0, 1, 0)
         return Pair(
             self.device.pulse(cells.plus, w.plus, up, xi),
             self.device.pulse(cells.minus, w.minus, down, xi),
         )
 
-    def apply_ageing(self, key: jax.Array, cells: Pair, ageing: PairAgeing, w: Pair) -> Pair:
+    def apply_ageing(self, key: jax.Array, cells: PairCells, ageing: PairAgeing, w: Pair) -> Pair:
         """The conductances one mini-batch later: aged each by itself, then refreshed if due."""
-        key_plus, key_minus, key_refresh = jax.random.split(key, 3)
-        w = Pair(
-            self._age(key_plus, cells.plus, ageing.each.plus, w.plus),
-            self._age(key_minus, cells.minus, ageing.each.minus, w.minus),
-        )
+        key_each, key_refresh = jax.random.split(key)
+        w = Pair(*age_each(2 * (self.device,), key_each, cells, ageing.each, w))
         filled = Pair(w.plus / cells.plus.w_max, w.minus / cells.minus.w_max)
         due = jnp.maximum(*filled) > self.refresh_upper
         due &= jnp.minimum(*filled) > self.refresh_lower
@@ -149,17 +126,15 @@ class OneSidedPair(Device):
             lambda: w,
         )
 
-    def _age(self, key, cells: AnyCells, ageing: Ageing | None, w: jax.Array) -> jax.Array:
-        return w if ageing is None else self.device.apply_ageing(key, cells, ageing, w)
-
-    def _refresh(self, key, cells: Pair, target: Pair, w: Pair, due: jax.Array) -> Pair:
+    def _refresh(self, key, cells: PairCells, target: Pair, w: Pair, due: jax.Array) -> Pair:
         """Resets both conductances where that is due, and writes their difference anew."""
         keys = jax.random.split(key)
         empty = Pair(
             *(self.device.apply_reset(*parts) for parts in zip(keys, cells, w, target, strict=True))
         )
-        pulses = jnp.where(due, jnp.rint(jnp.abs(w.weight) / self.granularity), 0.0)
-        direction = jnp.sign(w.weight)
+        held = cells.weight(w)
+        pulses = jnp.where(due, jnp.rint(jnp.abs(held) / self.granularity), 0.0)
+        direction = jnp.sign(held)
 
         def one_pulse(carry):
             i, w = carry

@@ -1,11 +1,14 @@
 """A device whose steps shrink linearly towards its bounds."""
 
 import dataclasses
+from typing import Self
 
 import jax
+import numpy as np
 
 from analogjax.devices._cells import Cells, ratio
 from analogjax.devices._linear_response import LinearResponse
+from analogjax.devices._pulsed import Real
 
 
 @jax.tree_util.register_dataclass
@@ -40,6 +43,52 @@ class SoftBounds(LinearResponse):
       0.75
       0.875
     """
+
+    @classmethod
+    def with_pulses(
+        cls,
+        p_max: Real = 1000,
+        alpha: Real = 5e-4,
+        *,
+        range_min: Real = -1.0,
+        range_max: Real = 1.0,
+        **fields,
+    ) -> Self:
+        r"""The device whose weight goes from one end of a range to the other in ``p_max`` pulses.
+
+        Up pulses from ``range_min`` and down pulses from ``range_max`` give
+
+        .. math::
+          w_\uparrow(p) = range_{min} + B (1 - e^{-\alpha p}), \qquad
+          w_\downarrow(p) = range_{max} - B (1 - e^{-\alpha p}), \qquad
+          B = \frac{range_{max} - range_{min}}{1 - e^{-\alpha p_{max}}}
+
+        exactly, as single pulses that lose :math:`1 - e^{-\alpha}` of the distance to the bound.
+
+        Args:
+          p_max: number of pulses over the whole range.
+          alpha: curvature per pulse, positive.
+          range_min: weight at its lower end.
+          range_max: weight at its upper end.
+          **fields: any other field of the device, but for bounds, ``dw_min`` and ``up_down``.
+
+        Example:
+          >>> from analogjax.devices import SoftBounds
+          >>> device = SoftBounds.with_pulses(100, 0.02)
+          >>> round(device.w_max, 4), round(device.dw_min, 4)
+          (1.313, 0.026)
+        """
+        span = (range_max - range_min) / (1 - np.exp(-alpha * p_max))
+        w_max, w_min = range_min + span, range_max - span
+        up, down = ((1 - np.exp(-alpha)) * bound for bound in (w_max, -w_min))
+        larger = np.maximum(up, down)
+        return cls(
+            dw_min=float(larger),
+            up_down=float((up - down) / larger),
+            w_max=float(w_max),
+            w_min=float(w_min),
+            **fields,
+        )
 
     def losses(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The fractions of u and of v that are missing at ``w``: all of them at the bounds."""

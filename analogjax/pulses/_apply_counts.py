@@ -23,7 +23,7 @@ def apply_counts(
     array for each pulse of the busiest crosspoint.
 
     Args:
-      words: a uint32 word for each crosspoint, for order and noise (streams 2, 3, ...).
+      words: a uint32 word for each crosspoint, for order and noise (streams from 2 on).
       device: the device.
       cells: its constants.
       w: weights, ``(in, out)``.
@@ -43,10 +43,12 @@ def apply_counts(
     def one_pulse(carry):
         i, up, down, w = carry
         chance = up / jnp.maximum(up + down, 1)
-        is_up = uniform(stream(words, 2 * i + 2)) <= chance
+        first = 2 + i * (1 + device.num_normals)
+        is_up = uniform(stream(words, first)) <= chance
         is_down = ~is_up & (down > 0)
         direction = is_up.astype(jnp.int8) - is_down.astype(jnp.int8)
-        w = device.pulse(cells, w, direction, normal(stream(words, 2 * i + 3)))
+        xi = [normal(stream(words, first + 1 + n)) for n in range(device.num_normals)]
+        w = device.pulse(cells, w, direction, xi[0] if len(xi) == 1 else jnp.stack(xi))
         return i + 1, up - is_up, down - is_down, w
 
     return jax.lax.while_loop(pending, one_pulse, (jnp.int32(0), up, down, w))[-1]

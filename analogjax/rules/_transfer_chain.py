@@ -139,4 +139,4 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
 
 def _as_float(sent: Sent) -> Sent:
     """Of one type with what is sent when no transfer is due."""
-    return jax.tree.map(lambda part: part.astype(jnp.float32), sent)
+    return Sent(sent.w, sent.up.astype(jnp.float32), sent.down.astype(jnp.float32))

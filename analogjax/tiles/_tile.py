@@ -1,5 +1,6 @@
 """One array of crosspoints, what a read of it gives, and what time does to it."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -20,9 +21,9 @@ class Tile(NamedTuple):
 
     Attributes:
       w: its weights, ``(in, out)``, float32, in units of the device's bounds: what pulses move. A
-        crosspoint of several conductances has a NamedTuple of such arrays, whose property
-        ``weight`` says what they stand for.
-      cells: the constants of its crosspoints.
+        crosspoint of several conductances has a NamedTuple of such arrays.
+      cells: the constants of its crosspoints; if they have several conductances, their method
+        ``weight`` says what these stand for.
       offset: write noise, what a read gives beyond ``w`` until the next pulse; None without it.
       ageing: how its crosspoints age; None if they do not.
     """
@@ -53,7 +54,7 @@ def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
 
 def read(tile: Tile) -> jax.Array:
     """The weights a product with the array sees."""
-    w = getattr(tile.w, "weight", tile.w)
+    w = tile.cells.weight(tile.w) if isinstance(tile.w, tuple) else tile.w
     return w if tile.offset is None else w + tile.offset
 
 
@@ -68,13 +69,15 @@ def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:
 
 
 def aged(key: jax.Array, device: Device, tile: Tile) -> Tile:
-    """The tile one mini-batch later."""
+    """The tile one mini-batch later; its write noise is drawn anew where something moved."""
     if tile.ageing is None:
         return tile
     w = device.apply_ageing(jax.random.fold_in(key, _AGED), tile.cells, tile.ageing, tile.w)
     offset = tile.offset
     if offset is not None:
-        offset = _offset(jax.random.fold_in(key, _AGED_OFFSET), device, offset.shape)
+        changes = jax.tree.leaves(jax.tree.map(jnp.not_equal, w, tile.w))
+        new = _offset(jax.random.fold_in(key, _AGED_OFFSET), device, offset.shape)
+        offset = jnp.where(functools.reduce(jnp.logical_or, changes), new, offset)
     return tile._replace(w=w, offset=offset)
 
 

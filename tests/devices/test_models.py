@@ -74,6 +74,24 @@ def test_exponential_response_follows_its_formula_and_nears_soft_bounds(gamma):
     np.testing.assert_allclose(responses(flat), responses(soft), rtol=2e-3)
 
 
+@pytest.mark.parametrize("span", [(-1.0, 1.0), (-0.3, 0.9), (-0.9, 0.3)])
+def test_soft_bounds_given_by_pulses_follow_their_curves(span):
+    low, high = span
+    device = SoftBounds.with_pulses(100, 0.01, range_min=low, range_max=high).without_variation()
+    cells = device.sample(KEY, ())
+
+    def train(direction, start):
+        def pulse(w, _):
+            w = device.apply_pulse(None, cells, w, direction)
+            return w, w
+
+        return jax.jit(lambda w: jax.lax.scan(pulse, w, length=100)[1])(jnp.float32(start))
+
+    size = (high - low) * (1 - np.exp(-0.01 * np.arange(1, 101))) / (1 - np.exp(-1.0))
+    np.testing.assert_allclose(train(1, low), low + size, atol=2e-5)
+    np.testing.assert_allclose(train(-1, high), high - size, atol=2e-5)
+
+
 @pytest.mark.parametrize("make", [power_response, exponential_response])
 def test_responses_vmap_over_their_parameters(make):
     tau = jnp.array([0.5, 1.0, 2.0])

@@ -27,15 +27,16 @@ def test_pulses_of_either_direction_raise_a_conductance_by_its_own_step():
     np.testing.assert_allclose(up, 0.5, rtol=1e-5)
     np.testing.assert_allclose(down, 0.8, rtol=1e-5)
     raised, lowered = (PAIR.apply_pulse(None, cells, w, direction) for direction in (1, -1))
-    np.testing.assert_allclose(raised.weight - w.weight, 0.01 * up, rtol=1e-4)
-    np.testing.assert_allclose(lowered.weight - w.weight, -0.01 * down, rtol=1e-4)
+    np.testing.assert_allclose(cells.weight(raised) - cells.weight(w), 0.01 * up, rtol=1e-4)
+    np.testing.assert_allclose(cells.weight(lowered) - cells.weight(w), -0.01 * down, rtol=1e-4)
     np.testing.assert_array_equal(raised.minus, w.minus)
     np.testing.assert_array_equal(lowered.plus, w.plus)
 
 
 def test_programmed_weight_is_on_the_conductance_of_its_sign():
-    w = PAIR.program(PAIR.sample(KEY, SHAPE), TARGET)
-    np.testing.assert_allclose(w.weight, TARGET)
+    cells = PAIR.sample(KEY, SHAPE)
+    w = PAIR.program(cells, TARGET)
+    np.testing.assert_allclose(cells.weight(w), TARGET)
     assert float(jnp.minimum(*w).max()) == 0.0
 
 
@@ -121,3 +122,8 @@ def test_vmap_over_fields_of_the_conductances_equals_a_loop():
     swept = jax.vmap(end)(steps)
     for i, dw_min in enumerate(steps):
         np.testing.assert_allclose(swept[i], end(dw_min), atol=1e-5)
+
+
+def test_a_pair_has_no_symmetric_point_of_its_own():
+    with pytest.raises(ValueError, match="OneSidedPair has several conductances"):
+        PAIR.symmetric_point(PAIR.sample(KEY, SHAPE))

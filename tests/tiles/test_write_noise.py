@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import analogjax
-from analogjax.devices import SoftBounds
+from analogjax.devices import OneSidedPair, Pair, SoftBounds
 from analogjax.pulses import Factors
 from analogjax.tiles import effective_weight, program_stack, read
+from analogjax.tiles._tile import aged, program_tile
 
 NOISY = SoftBounds(dw_min=0.01, write_noise_std=3.0)
 QUIET = dataclasses.replace(NOISY, write_noise_std=0.0)
@@ -55,6 +56,25 @@ def test_pulses_move_the_hidden_weight_alone_and_redraw_the_noise_where_they_go(
     np.testing.assert_array_equal(tile.offset[0], start.offset[0])
     assert (tile.offset[1:] != start.offset[1:]).all()
     np.testing.assert_allclose(params["w"], read(tile), atol=1e-6)
+
+
+def test_ageing_redraws_the_noise_only_where_something_moved():
+    """A pair is looked at for a refresh every step, and mostly needs none."""
+    one = dataclasses.replace(NOISY.without_variation(), w_min=0.0, w_max=1.0)
+    pair = OneSidedPair(device=dataclasses.replace(one, write_noise_std=3.0))
+    w = Pair(jnp.array([[0.9, 0.1, 0.4]]), jnp.array([[0.8, 0.1, 0.9]]))
+    tile = program_tile(KEY, pair, jnp.zeros((1, 3)))._replace(w=w)
+    later = aged(jax.random.key(1), pair, tile)
+    np.testing.assert_array_equal(later.offset != tile.offset, [[True, False, True]])
+    moved = jax.tree.map(jnp.not_equal, later.w, w)
+    np.testing.assert_array_equal(moved.plus | moved.minus, [[True, False, True]])
+
+
+def test_the_noise_of_a_pair_is_that_of_both_conductances():
+    pair = OneSidedPair(device=dataclasses.replace(NOISY, w_min=0.0))
+    tile = program_tile(KEY, pair, jnp.full((100, 100), 0.2))
+    xi = np.asarray(tile.offset) / (0.03 * np.sqrt(2))
+    assert abs(xi.std() - 1) < 4 / np.sqrt(2e4)
 
 
 @pytest.mark.parametrize("num_tiles", [2, 4])
