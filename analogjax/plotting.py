@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices import Device
+from analogjax.tiles import program_tile, weight
 
 
 def pulse_response(
@@ -40,17 +41,16 @@ def pulse_response(
       [0.0, 0.5, 0.75]
     """
     key_cells, key_pulses = jax.random.split(key)
-    cells = device.sample(key_cells, (crosspoints, 1))
-    start = jnp.broadcast_to(device.program(cells, jnp.full((crosspoints, 1), w)), (crosspoints, 1))
+    tile = program_tile(key_cells, device, jnp.full((crosspoints, 1), w))
 
-    def one_pulse(w, inputs):
+    def one_pulse(tile, inputs):
         key, direction = inputs
-        w = device.apply_pulse(key, cells, w, direction)
-        return w, w
+        tile = tile._replace(w=device.apply_pulse(key, tile.cells, tile.w, direction))
+        return tile, weight(tile)
 
     keys = jax.random.split(key_pulses, len(pulses))
-    trace = jax.lax.scan(one_pulse, start, (keys, jnp.asarray(pulses, jnp.int8)))[1]
-    return np.concatenate([np.asarray(start)[None], np.asarray(trace)])[..., 0]
+    trace = jax.lax.scan(one_pulse, tile, (keys, jnp.asarray(pulses, jnp.int8)))[1]
+    return np.concatenate([np.asarray(weight(tile))[None], np.asarray(trace)])[..., 0]
 
 
 def plot_pulse_response(
@@ -62,7 +62,7 @@ def plot_pulse_response(
     cycles: int = 2,
     examples: int = 5,
 ) -> None:
-    """Draws the weight under trains of up and down pulses: mean device, examples, spread.
+    """Draws the weights of many crosspoints, and of the mean one, under trains of pulses.
 
     Args:
       axes: matplotlib axes.
@@ -83,8 +83,9 @@ def plot_pulse_response(
     axes.fill_between(count, low, high, color="C0", alpha=0.15, lw=0, label="10 to 90 %")
     axes.plot(count, many[:, :examples], color="C0", lw=0.7, alpha=0.5)
     axes.plot([], [], color="C0", lw=0.7, alpha=0.6, label=f"{examples} crosspoints")
+    axes.plot(count, many.mean(1), color="C0", lw=1.8, label=f"mean of {many.shape[1]}")
     marker = "." if half <= 25 else None
-    axes.plot(count, mean, color="black", lw=1.6, marker=marker, ms=4, label="mean device")
+    axes.plot(count, mean, "--", color="black", lw=1.4, marker=marker, ms=4, label="mean device")
     axes.set(xlabel=f"pulse ({half} up, {half} down, ...)", ylabel="weight")
     axes.axhline(0.0, color="grey", lw=0.5)
     axes.legend(loc="lower left", fontsize="small", framealpha=0.9)

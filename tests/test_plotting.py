@@ -6,7 +6,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from analogjax.devices import SoftBounds
+from analogjax.devices import SoftBounds, VectorCell
 from analogjax.plotting import (
     plot_accuracy,
     plot_fit,
@@ -53,6 +53,13 @@ def test_devices_differ_start_where_they_are_programmed_and_rest_without_a_pulse
     assert len(np.unique(trace[1])) > 40
 
 
+def test_cells_of_several_conductances_answer_with_their_weight(axes):
+    cell = VectorCell(devices=(DEVICE, DEVICE), update_policy="in_turn").without_variation()
+    trace = pulse_response(jax.random.key(0), cell, np.ones(3), crosspoints=1)
+    np.testing.assert_allclose(trace[:, 0], [0.0, 0.25, 0.5, 0.625])
+    plot_pulse_response(axes, cell, cycles=1)
+
+
 def test_the_band_of_equal_devices_is_the_line_of_the_mean_device(axes):
     plot_pulse_response(axes, DEVICE.without_variation(), cycles=1)
     mean = next(line for line in axes.lines if line.get_label() == "mean device")
@@ -66,7 +73,9 @@ def test_the_band_of_devices_that_differ_is_wide_and_so_many_are_shown(axes):
     plot_pulse_response(axes, DEVICE, cycles=1, examples=3)
     _, low, high = band(axes)
     assert (high - low)[4:].min() > 0.1
-    assert sum(len(line.get_xdata()) == 17 for line in axes.lines) == 3 + 1
+    mean = next(line.get_ydata() for line in axes.lines if line.get_label() == "mean of 200")
+    assert np.all((low <= mean) & (mean <= high))
+    assert sum(len(line.get_xdata()) == 17 for line in axes.lines) == 3 + 2
 
 
 def test_pulses_turn_after_as_many_as_asked(axes):

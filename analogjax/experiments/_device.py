@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -33,11 +34,11 @@ class DeviceOptions:
       out: directory of the results: device.png, summary.json.
     """
 
-    name: tyro.conf.Positional[str | None] = None
-    states: float | None = None
-    pulses: int | None = None
+    name: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[NAME]")] = None
+    states: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
+    pulses: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     seed: int = 0
-    fit: Path | None = None
+    fit: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     model: str = "soft-bounds"
     out: Path = Path("results/device")
 

@@ -11,7 +11,10 @@ from analogjax.tiles._stack import program_stack as program_stack
 from analogjax.tiles._stack import replace_rows as replace_rows
 from analogjax.tiles._stack import replace_tile as replace_tile
 from analogjax.tiles._tile import Tile as Tile
+from analogjax.tiles._tile import aged as aged
+from analogjax.tiles._tile import program_tile as program_tile
 from analogjax.tiles._tile import read as read
+from analogjax.tiles._tile import weight as weight
 from analogjax.tiles._tile import written as written
 
 __all__ = [
@@ -19,13 +22,16 @@ __all__ = [
     "Tile",
     "TileStack",
     "age",
+    "aged",
     "count_pulses",
     "effective_weight",
     "program_stack",
+    "program_tile",
     "put_rows",
     "read",
     "replace_rows",
     "replace_tile",
     "take_rows",
+    "weight",
     "written",
 ]

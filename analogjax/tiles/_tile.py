@@ -52,10 +52,14 @@ def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
     return tile._replace(offset=_offset(jax.random.fold_in(key, _PROGRAMMED), device, w.shape))
 
 
+def weight(tile: Tile) -> jax.Array:
+    """The weights that the conductances of the array stand for, ``(in, out)``."""
+    return tile.cells.weight(tile.w) if isinstance(tile.w, tuple) else tile.w
+
+
 def read(tile: Tile) -> jax.Array:
-    """The weights a product with the array sees."""
-    w = tile.cells.weight(tile.w) if isinstance(tile.w, tuple) else tile.w
-    return w if tile.offset is None else w + tile.offset
+    """The weights a product with the array sees: with their write noise."""
+    return weight(tile) if tile.offset is None else weight(tile) + tile.offset
 
 
 def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:

@@ -10,8 +10,7 @@ import pytest
 import analogjax
 from analogjax.devices import OneSidedPair, Pair, SoftBounds
 from analogjax.pulses import Factors
-from analogjax.tiles import effective_weight, program_stack, read
-from analogjax.tiles._tile import aged, program_tile
+from analogjax.tiles import aged, effective_weight, program_stack, program_tile, read
 
 NOISY = SoftBounds(dw_min=0.01, write_noise_std=3.0)
 QUIET = dataclasses.replace(NOISY, write_noise_std=0.0)
