@@ -13,6 +13,8 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 jax.config.update("jax_default_prng_impl", "threefry2x32")
 jax.config.update("jax_threefry_partitionable", True)
 
+collect_ignore = ["data"]  # How recorded data were made needs what no test does.
+
 _DATA = Path(__file__).parent / "data"
 
 

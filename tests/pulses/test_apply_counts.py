@@ -19,7 +19,7 @@ P_VALUE = 1e-4
 class Recorder:
     """A stand-in for a device, whose weight writes down the pulses it gets."""
 
-    dw_min_std = 0.0
+    num_normals = 1
 
     def __init__(self, write):
         self.write = write
