@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
-from analogjax.pulses._elementwise import elementwise
+from analogjax.pulses._batching import elementwise
 from analogjax.pulses._words import normal, stream, uniform
 
 

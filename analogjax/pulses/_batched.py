@@ -3,35 +3,35 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
-from analogjax.pulses._lines import line_probabilities, pulse_statistics
-from analogjax.pulses._sampling import draw_counts
+from analogjax.pulses._bits import send_bits
+from analogjax.pulses._counts import count_coincidences
+from analogjax.pulses._lines import Lines, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
-from analogjax.pulses._words import draw_words, stream
+from analogjax.pulses._words import draw_words
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchedPulses(PulseScheme):
-    r"""The pulse counts of a mini-batch, drawn at once from the law that the bit trains give them.
+    r"""The pulses of a mini-batch at the speed of plain SGD: the default.
 
-    For each crosspoint the number of up pulses is drawn from Binomial(N, :math:`\mu/N`) with
-    :math:`\mu = \sum_b BL_b P_b` over the samples that send up pulses and
-    :math:`N = \lceil\mu^2/\sum_b BL_b P_b^2\rceil`, and likewise the number of down pulses.
-    They are then sent one after another in random order, each step taken from the weight that the
-    one before has left.
+    Where there are few vector pairs for the size of the array, which is to say in dense layers, it
+    is :class:`CoincidencePulses` itself: the bits of all lines are drawn and only the crosspoints
+    where they meet are touched. (On processors other than CPUs, where a list is slow to work
+    through, the next paragraph holds for all layers.)
 
-    Kept exactly: the mean of both counts, and for a mini-batch of one their law; that up and
-    down pulses of different samples do not cancel, each paying the asymmetry; the dependence of
-    each step on the state; the noise of each pulse.
+    Where there are many, as the positions of a convolution, the pulses of each crosspoint are
+    counted first, with the same bits, and then sent in random order, each step taken from the
+    weight that the one before has left.
 
-    Left out: the order of the samples within the mini-batch, and the correlation of counts along
-    a row and along a column, which share bit trains. The variance of a count of several samples
-    lies between the exact one, :math:`\mu - \sum_b BL_b P_b^2`, and :math:`\mu`; the two meet
-    where coincidences are rare. Counts with a mean above 60 are drawn from the normal law.
+    Kept exactly: the joint law of all counts, which covers their means and variances and their
+    correlation along rows and columns; that up and down pulses of different samples do not cancel,
+    each paying the asymmetry; the dependence of each step on the state; the noise of each pulse.
+
+    Left out, where counts are drawn first: the order of the samples within the mini-batch.
 
     Attributes:
       desired_bl: longest pulse train.
@@ -65,24 +65,22 @@ class BatchedPulses(PulseScheme):
         d: jax.Array,
         learning_rate,
     ) -> Sent:
-        """The counts of all crosspoints, then their pulses."""
+        """The coincidences of a few vector pairs; of many, counts first and then their pulses."""
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        up, down = pulse_statistics(lines)
-        words = draw_words(key, (x.shape[1], d.shape[1]))
-        highest_mean = x.shape[0] * self.desired_bl
-        if x.shape[0] == 1:
-            # One vector pair pulses each crosspoint in one direction only: one draw does.
-            mean, prob = up.mean + down.mean, jnp.maximum(up.prob, down.prob)
-            n = draw_counts(words, mean, prob, highest_mean)
-            is_up = up.mean > down.mean
-            n_up, n_down = jnp.where(is_up, n, 0), jnp.where(is_up, 0, n)
-        else:
-            n_up, n_down = draw_counts(
-                jnp.stack([words, stream(words, 1)]),
-                jnp.stack([up.mean, down.mean]),
-                jnp.stack([up.prob, down.prob]),
-                highest_mean,
-            )
-        return Sent(apply_counts(words, device, cells, w, n_up, n_down), n_up, n_down)
+        vectors, inputs, outputs = *x.shape, d.shape[1]
+        if vectors * (inputs + outputs) > inputs * outputs:
+            return self._send_counts(key, device, cells, w, lines)
+        # Listing coincidences is sequential work, which other processors are slow at.
+        return jax.lax.platform_dependent(
+            cpu=lambda: send_bits(key, device, cells, w, lines),
+            default=lambda: self._send_counts(key, device, cells, w, lines),
+        )
+
+    def _send_counts(self, key, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
+        key_counts, key_order = jax.random.split(key)
+        up, down = count_coincidences(key_counts, lines)
+        return Sent(
+            apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down), up, down
+        )

@@ -3,10 +3,10 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
-from analogjax.pulses._lines import Lines, line_probabilities
+from analogjax.pulses._bits import send_bits
+from analogjax.pulses._lines import line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
 
@@ -23,7 +23,8 @@ class CoincidencePulses(PulseScheme):
     :math:`\lambda|x\delta|/g`, variance :math:`BL\,P(1-P)`, and counts in a row are correlated,
     :math:`\mathrm{Cov}(n_{ij}, n_{ij'}) = BL\,p_\delta(1-p_\delta)p_xp_{x'}`.
 
-    This is the yardstick, exact and slow; :class:`BatchedPulses` is the fast one.
+    This is the yardstick. Its cost follows the number of vector pairs and of pulses; for many
+    pairs, as convolutions have them, :class:`BatchedPulses` is the fast one.
 
     Attributes:
       desired_bl: longest pulse train.
@@ -64,32 +65,4 @@ class CoincidencePulses(PulseScheme):
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        zero = jnp.zeros((x.shape[1], d.shape[1]), jnp.int32)
-
-        def one_sample(sent, inputs):
-            key, line = inputs
-            return _send_one(key, device, cells, sent, line, self.desired_bl), None
-
-        sent, _ = jax.lax.scan(
-            one_sample, Sent(w, zero, zero), (jax.random.split(key, x.shape[0]), lines)
-        )
-        return sent
-
-
-def _send_one(key, device, cells, sent: Sent, line: Lines, desired_bl: int) -> Sent:
-    """All slots of one sample; ``line`` holds its ``(in,)``, ``(out,)`` and ``(1,)`` parts."""
-    key_x, key_d, key_noise = jax.random.split(key, 3)
-    bits_x = jax.random.bernoulli(key_x, jnp.abs(line.x), (desired_bl, *line.x.shape))
-    bits_d = jax.random.bernoulli(key_d, jnp.abs(line.d), (desired_bl, *line.d.shape))
-    signed_x = jnp.where(bits_x, jnp.sign(line.x), 0.0).astype(jnp.int8)
-    signed_d = jnp.where(bits_d, jnp.sign(line.d), 0.0).astype(jnp.int8)
-
-    def slot(k, sent):
-        direction = -signed_x[k][:, None] * signed_d[k][None, :]
-        return Sent(
-            device.apply_pulse(jax.random.fold_in(key_noise, k), cells, sent.w, direction),
-            sent.up + (direction > 0),
-            sent.down + (direction < 0),
-        )
-
-    return jax.lax.fori_loop(0, line.length[0].astype(jnp.int32), slot, sent)
+        return send_bits(key, device, cells, w, lines)

@@ -1,24 +1,30 @@
 """Random numbers from one 32-bit word per crosspoint.
 
-Threefry bits are the largest cost of a simulated update. One word per crosspoint and step is drawn
-with it, addressed by the key; the several numbers a crosspoint needs in a step (its counts, then
-order and noise of its pulses) are hashes of that word.
+Threefry is the largest cost of a simulated update where every crosspoint takes a word of it. Here
+it gives two words to an update, addressed by its key, and each crosspoint hashes its own number
+with them. The several numbers a crosspoint needs in a step (its counts, then order and noise of
+its pulses) are hashes of its word.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
 
 
 def draw_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """One uniform 32-bit word for each crosspoint, uint32."""
-    return jax.random.bits(key, shape, jnp.uint32)
+    """One 32-bit word for each crosspoint, uint32, uniform over keys.
+
+    The number of the crosspoint is hashed with one word of the key, then with the other. Within
+    one array no word comes twice.
+    """
+    first, second = jax.random.bits(key, (2,), jnp.uint32)
+    number = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    return _hash(_hash(number ^ first) ^ second)
 
 
 def stream(words: jax.Array, number) -> jax.Array:
     """The words of stream ``number`` (0, 1, ...), which look independent of every other stream.
-
-    A full-avalanche integer hash (each input bit flips each output bit with probability 1/2 to
-    within 0.1 %), applied to the word plus a multiple of the golden ratio.
 
     Args:
       words: from :func:`draw_words`.
@@ -27,7 +33,11 @@ def stream(words: jax.Array, number) -> jax.Array:
     Returns:
       uint32 words of the same shape.
     """
-    x = words + (jnp.uint32(number) + jnp.uint32(1)) * jnp.uint32(0x9E3779B9)
+    return _hash(words + (jnp.uint32(number) + jnp.uint32(1)) * jnp.uint32(0x9E3779B9))
+
+
+def _hash(x: jax.Array) -> jax.Array:
+    """A bijection of the words: each input bit flips each output bit at 1/2, to within 0.1 %."""
     for shift, factor in ((17, 0xED5AD4BB), (11, 0xAC4C1B51), (15, 0x31848BAB)):
         x = (x ^ (x >> shift)) * jnp.uint32(factor)
     return x ^ (x >> 14)

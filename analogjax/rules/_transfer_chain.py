@@ -74,9 +74,20 @@ class TransferChain:
         device, tile = self.devices[last], stack.tiles[last]
         sent = {last: signal.send(self.pulses, keys[last], device, tile, learning_rate)}
         stack = replace_tile(stack, last, written(keys[last], device, tile, sent[last]))
-        for n in reversed(range(last)):
-            stack, sent[n] = self._transfer(keys[n], stack, n, count + 1, stage)
-        return age(keys, self.devices, count_pulses(stack, sent), self.scales)
+        stack = count_pulses(stack, sent)
+        if last:
+            due = jnp.stack([(count + 1) % period == 0 for period in self.periods])
+            stack = jax.lax.cond(
+                due.any(), lambda: self._transfers(keys, stack, count + 1, stage), lambda: stack
+            )
+        return age(keys, self.devices, stack, self.scales)
+
+    def _transfers(self, keys, stack: TileStack, step, stage) -> TileStack:
+        """All transfers that are due, fine to coarse."""
+        sent = {}
+        for n in reversed(range(len(self.devices) - 1)):
+            stack, sent[n] = self._transfer(keys[n], stack, n, step, stage)
+        return count_pulses(stack, sent)
 
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""

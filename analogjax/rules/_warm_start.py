@@ -108,8 +108,9 @@ class Plateau:
         check_count("Plateau.window", self.window)
         check_count("Plateau.eager", self.eager, 0)
         check_rate("Plateau.threshold", self.threshold)
-        zero = jnp.zeros((), jnp.int32)
-        return PlateauState(zero, jnp.zeros(()), zero, jnp.full((6,), jnp.nan))
+        # Arrays of their own, so that a state can be donated.
+        stage, count = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+        return PlateauState(stage, jnp.zeros(()), count, jnp.full((6,), jnp.nan))
 
     def advance(self, state: PlateauState, count, value):
         """Takes the loss of this step in and says which stage the step belongs to.

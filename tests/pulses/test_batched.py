@@ -79,23 +79,10 @@ def batch(samples=6):
 
 
 @pytest.mark.parametrize("rate", [0.0005, 0.004, 0.02])
-def test_counts_of_a_batch_have_exact_means_and_a_variance_between_exact_and_poisson(rate):
+@pytest.mark.parametrize("pulses", [BatchedPulses(), CoincidencePulses()])
+def test_up_and_down_counts_of_a_batch_have_their_closed_forms(pulses, rate):
     x, d = batch()
-    sent = send_many(BatchedPulses(), *fine_device((4, 3)), x, d, rate)
-    exact = batch_moments(np.asarray(x), np.asarray(d), rate, 0.001, 31, True, True)
-    for counts, (mean, variance) in zip((sent.up, sent.down), exact, strict=True):
-        counts = np.asarray(counts, float)
-        assert mean_score(counts, mean) < SIGMAS
-        spread = (counts - mean) ** 2
-        error = spread.std(0) / np.sqrt(REPEATS)
-        assert (spread.mean(0) > variance - SIGMAS * error - 1e-6).all()
-        assert (spread.mean(0) < mean + SIGMAS * error + 1e-6).all()
-
-
-@pytest.mark.parametrize("rate", [0.0005, 0.004, 0.02])
-def test_bit_trains_of_a_batch_have_the_closed_forms_of_their_counts(rate):
-    x, d = batch()
-    sent = send_many(CoincidencePulses(), *fine_device((4, 3)), x, d, rate)
+    sent = send_many(pulses, *fine_device((4, 3)), x, d, rate)
     exact = batch_moments(np.asarray(x), np.asarray(d), rate, 0.001, 31, True, True)
     for counts, (mean, variance) in zip((sent.up, sent.down), exact, strict=True):
         assert mean_score(counts, mean) < SIGMAS

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from problems import SHAPE, make
 
 import analogjax
 from analogjax import Plateau, Stages
@@ -154,3 +155,16 @@ def test_uneven_periods_do_not_add_transfers_to_a_warm_start():
         if state.weights["w"].tiles[0].w != before:
             moved.append(step)
     assert moved == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("warm_start", [None, Stages(2), Plateau()])
+def test_a_new_state_can_be_donated(warm_start):
+    """No array of it is there twice, in a state made by init nor in one made by a jitted init."""
+    rule = make("residual_learning", warm_start=warm_start)
+    params = {"w": jnp.zeros(SHAPE)}
+    step = jax.jit(
+        lambda state: rule.update(params, state, params, value=jnp.float32(1.0))[1],
+        donate_argnums=0,
+    )
+    for init in (rule.init, jax.jit(rule.init)):
+        assert int(step(init(params)).count) == 1

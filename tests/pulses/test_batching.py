@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analogjax.pulses._elementwise import elementwise
+from analogjax.pulses._batching import elementwise
 
 SHAPE = (3, 4)
 KEY = jax.random.key(5)

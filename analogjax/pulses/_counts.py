@@ -1,0 +1,77 @@
+"""How many up and down pulses the bit trains of a mini-batch send to each crosspoint."""
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.pulses._batching import one_by_one
+from analogjax.pulses._lines import Lines
+from analogjax.pulses._words import draw_words, stream, uniform
+
+# Vector pairs whose coincidences are counted together.
+_CHUNK = 128
+
+
+@one_by_one
+def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Array]:
+    r"""The numbers of up and of down pulses, with the joint law of the bit trains.
+
+    With signed bits :math:`s_x, s_\delta \in \{-1, 0, 1\}` of all lines, pairs and slots, the
+    numbers are :math:`(\sum|s_x||s_\delta|^T \mp \sum s_x s_\delta^T)/2`: two matrix products.
+    Pairs without any bit on their output lines, which are most of them in a convolution, are left
+    out of both.
+
+    Args:
+      key: a PRNG key.
+      lines: what the pulse generators do, ``(batch, in)``, ``(batch, out)``, ``(batch, 1)``.
+
+    Returns:
+      ``(up, down)``, int32, ``(in, out)``.
+    """
+    (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
+    key_x, key_d = jax.random.split(key)
+    words_x, words_d = draw_words(key_x, (pairs, inputs)), draw_words(key_d, (pairs, outputs))
+    size = min(_CHUNK, pairs)
+
+    def one_slot(carry):
+        slot, counts = carry
+        bits_d = _signed_bits(lines.d, words_d, slot) * (slot < lines.length)
+        listed, number = first_set(jnp.any(bits_d != 0, axis=1))
+
+        def some_pairs(carry):
+            start, (total, net) = carry
+            at = start + jnp.arange(size)
+            some = listed[jnp.minimum(at, pairs - 1)]
+            x = _signed_bits(lines.x[some], words_x[some], slot)
+            d = jnp.where((at < number)[:, None], bits_d[some], 0.0)
+            total += _outer_sum(jnp.abs(x), jnp.abs(d))
+            return start + size, (total, net + _outer_sum(x, d))
+
+        _, counts = jax.lax.while_loop(
+            lambda carry: carry[0] < number, some_pairs, (jnp.int32(0), counts)
+        )
+        return slot + 1, counts
+
+    none = jnp.zeros((inputs, outputs))
+    _, (total, net) = jax.lax.while_loop(
+        lambda carry: carry[0] < lines.length.max(), one_slot, (jnp.int32(0), (none, none))
+    )
+    return ((total - net) / 2).astype(jnp.int32), ((total + net) / 2).astype(jnp.int32)
+
+
+def first_set(bits: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The places of the set bits, in front, and their number."""
+    place = jnp.cumsum(bits) - 1
+    at = jnp.where(bits, place, bits.size)
+    listed = jnp.zeros(bits.size, jnp.int32)
+    listed = listed.at[at].set(jnp.arange(bits.size, dtype=jnp.int32), mode="drop")
+    return listed, place[-1] + 1
+
+
+def _signed_bits(probability: jax.Array, words: jax.Array, slot) -> jax.Array:
+    """One bit on each line, with the sign of what it stands for."""
+    on = uniform(stream(words, slot)) <= jnp.abs(probability)
+    return jnp.where(on, jnp.sign(probability), 0.0)
+
+
+def _outer_sum(x: jax.Array, d: jax.Array) -> jax.Array:
+    return jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)

@@ -1,0 +1,140 @@
+"""Coincidences that are listed, and counted, against those found by visiting every crosspoint."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from closed_forms import SIGMAS, count_moments, line_probabilities, mean_score, two_sample_score
+from dense_bits import send_densely
+
+from analogjax.devices import ConstantStep, SoftBounds, VectorCell
+from analogjax.pulses import BatchedPulses, CoincidencePulses
+from analogjax.pulses._counts import count_coincidences
+from analogjax.pulses._lines import Lines
+
+KEY = jax.random.key(17)
+SETTINGS = {"desired_bl": 10, "update_management": True, "update_bl_management": True}
+SHAPE = (5, 4)
+
+# No line is so rare that the spread of its coincidences could not be estimated.
+X = jnp.array([[0.9, -0.5, 0.7, -0.8, 0.6], [0.0] * 5, [-0.4, 1.0, 0.8, 0.5, -0.7]])
+D = jnp.array([[0.8, -0.6, 1.0, 0.5], [1.0] * 4, [0.7, 0.9, -0.5, -0.8]])
+REPEATS = 10_000
+
+
+def repeated(send):
+    return jax.jit(jax.vmap(send))(jax.random.split(KEY, REPEATS))
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.8])
+def test_listed_coincidences_move_weights_as_the_slow_way_does(rate):
+    device = SoftBounds.with_states(20, dw_min_dtod=0.3, up_down=0.2, dw_min_std=0.5)
+    cells = device.sample(KEY, SHAPE)
+    w = device.program(cells, 0.4 * jax.random.normal(KEY, SHAPE))
+    pulses = CoincidencePulses(**SETTINGS)
+    fast = repeated(lambda key: pulses.send(key, device, cells, w, X, D, rate))
+    slow = repeated(lambda key: send_densely(key, device, cells, w, X, D, rate, **SETTINGS))
+    for a, b in zip(fast, slow, strict=True):
+        a, b = np.asarray(a, float), np.asarray(b, float)
+        assert two_sample_score(a, b) < SIGMAS
+        # Variances, and covariances of neighbours along a row and along a column.
+        for shift in ((0, 0), (0, 1), (1, 0)):
+            products = [
+                (part - part.mean(0)) * np.roll(part - part.mean(0), shift, (1, 2))
+                for part in (a, b)
+            ]
+            assert two_sample_score(*products) < SIGMAS
+
+
+@functools.partial(jax.jit, static_argnames="pulses")
+def counts_of(pulses, x, d, rate):
+    device = ConstantStep(dw_min=0.001, w_max=9.0, w_min=-9.0).without_variation()
+    cells, w = device.sample(KEY, SHAPE), jnp.zeros(SHAPE)
+    send = functools.partial(pulses.send, device=device, cells=cells, w=w, x=x, d=d)
+    sent = jax.vmap(lambda key: send(key, learning_rate=rate * 0.001))(
+        jax.random.split(KEY, REPEATS)
+    )
+    return sent.up - sent.down
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+@pytest.mark.parametrize("rate", [0.8, 3.0, 20.0])
+def test_counts_of_a_batch_have_the_joint_law_of_the_bit_trains(pairs, rate):
+    """Few pairs are listed, the other case is counted."""
+    x, d = X[::2][:pairs], D[::2][:pairs]
+    x, d = (jnp.concatenate([part] * 2)[:pairs] for part in (x, d))
+    net = np.asarray(counts_of(BatchedPulses(**SETTINGS), x, d, rate), float)
+    mean, covariance = 0.0, 0.0
+    for one_x, one_d in zip(np.asarray(x), np.asarray(d), strict=True):
+        own_mean, own = count_moments(*line_probabilities(one_x, one_d, rate, 1.0, 10, True, True))
+        sign = -np.sign(np.outer(one_x, one_d)).ravel()
+        mean, covariance = mean + sign * own_mean, covariance + np.outer(sign, sign) * own
+    centred = net.reshape(REPEATS, -1) - mean
+    assert mean_score(net.reshape(REPEATS, -1), mean) < SIGMAS
+    assert mean_score(np.einsum("ni,nj->nij", centred, centred), covariance) < SIGMAS
+
+
+def test_few_pairs_are_sent_as_bit_trains_are():
+    device = SoftBounds.with_states(10)
+    cells, w = device.sample(KEY, (30, 20)), jnp.zeros((30, 20))
+    x, d = (jax.random.normal(KEY, (4, size)) for size in (30, 20))
+    both = [
+        pulses.send(KEY, device, cells, w, x, d, 0.5)
+        for pulses in (BatchedPulses(), CoincidencePulses())
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *both)
+
+
+def test_every_coincidence_of_a_large_array_is_found_once_and_has_noise_of_its_own():
+    device = ConstantStep(dw_min=0.01, w_max=9.0, w_min=-9.0).without_variation()
+    device = dataclasses.replace(device, dw_min_std=0.5)
+    cells, w = device.sample(KEY, (60, 50)), jnp.zeros((60, 50))
+    # One certain slot for each of two samples of opposite sign.
+    x, d = jnp.ones((2, 60)), jnp.array([[1.0], [-1.0]]) * jnp.ones((2, 50))
+    sent = jax.jit(lambda: CoincidencePulses().send(KEY, device, cells, w, x, d, 0.01))()
+    np.testing.assert_array_equal(sent.up, 1)
+    np.testing.assert_array_equal(sent.down, 1)
+    noise = np.asarray(sent.w).ravel() / (0.005 * np.sqrt(2))
+    assert abs(noise.std() - 1) < 4 / np.sqrt(2 * noise.size)
+    for lag in (1, 50, 256, 512):
+        assert abs(np.corrcoef(noise, np.roll(noise, lag))[0, 1]) < 4 / np.sqrt(noise.size)
+
+
+def test_pairs_without_pulses_and_beyond_a_chunk_are_counted_right():
+    pairs = 1000
+    on = jnp.arange(pairs) % 3 == 0
+    lines = Lines(
+        x=jnp.where(jnp.arange(pairs)[:, None] % 2 == 0, 1.0, -1.0) * jnp.ones((pairs, 3)),
+        d=jnp.where(on[:, None], 1.0, 0.0) * jnp.ones((pairs, 2)),
+        length=jnp.where(jnp.arange(pairs)[:, None] % 5 == 0, 2.0, 1.0),
+    )
+    up, down = jax.jit(count_coincidences)(KEY, lines)
+    weight = np.where(np.arange(pairs) % 5 == 0, 2, 1) * np.asarray(on)
+    np.testing.assert_array_equal(down, weight[::2].sum())
+    np.testing.assert_array_equal(up, weight[1::2].sum())
+
+
+@pytest.mark.parametrize("pulses", [BatchedPulses(), CoincidencePulses()])
+@pytest.mark.parametrize("shape", [SHAPE, (2, 2)])
+def test_vmap_over_everything_equals_a_loop(pulses, shape):
+    one = SoftBounds.with_states(10)
+    x, d = X[:, : shape[0]], D[:, : shape[1]]
+
+    def send(key, dw_min, x, rate):
+        part = dataclasses.replace(one, dw_min=dw_min)
+        device = VectorCell(devices=(part, part), update_policy="in_turn")
+        cells = device.sample(key, shape)
+        w = jax.tree.map(
+            lambda part: jnp.broadcast_to(part, shape), device.program(cells, jnp.zeros(shape))
+        )
+        return pulses.send(key, device, cells, w, x, d, rate)
+
+    keys, steps = jax.random.split(KEY, 2), jnp.array([0.1, 0.2])
+    swept = jax.jit(jax.vmap(send, (0, 0, 0, None)))(keys, steps, jnp.stack([x, 2 * x]), 0.3)
+    for i, scale in enumerate((1, 2)):
+        alone = jax.jit(send)(keys[i], steps[i], scale * x, 0.3)
+        for a, b in zip(jax.tree.leaves(swept), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(a[i], b, atol=1e-6)
