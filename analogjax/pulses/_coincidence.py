@@ -1,14 +1,18 @@
 """The exact stochastic update: bit trains, slot by slot, sample by sample."""
 
 import dataclasses
+from typing import Literal, get_args
 
 import jax
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._bits import send_bits
+from analogjax.pulses._deterministic import send_deterministic
 from analogjax.pulses._lines import line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
+
+PulseType = Literal["stochastic", "deterministic_implicit", "mean_count"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,12 @@ class CoincidencePulses(PulseScheme):
       desired_bl: longest pulse train.
       update_management: share the load between the input and the output lines.
       update_bl_management: shorten the trains where few pulses are needed.
+      pulse_type: ``stochastic``, the above; or numbers of pulses without chance,
+        ``deterministic_implicit``, :math:`\mathrm{round}(BL\, p_x p_\delta)`, and ``mean_count``,
+        :math:`\mathrm{round}(\mathrm{round}(BL\, p_x)\, \mathrm{round}(BL\, p_\delta) / BL)`.
+
+    Raises:
+      ValueError: when pulses are sent, for a pulse type that there is not.
 
     Reference: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Gokmen, Onen, Haensch,
     Front. Neurosci. 11:538 (2017), section 2.2 (the managements).
@@ -50,6 +60,7 @@ class CoincidencePulses(PulseScheme):
     desired_bl: int = 31
     update_management: bool = True
     update_bl_management: bool = True
+    pulse_type: PulseType = "stochastic"
 
     def send_pulses(
         self,
@@ -62,7 +73,20 @@ class CoincidencePulses(PulseScheme):
         learning_rate,
     ) -> Sent:
         """All samples in turn, slot by slot."""
+        if self.pulse_type not in get_args(PulseType):
+            raise ValueError(
+                f"pulse_type must be one of {', '.join(get_args(PulseType))}, got "
+                f"{self.pulse_type!r}."
+            )
         lines = line_probabilities(
-            x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
+            x,
+            d,
+            learning_rate,
+            device.granularity,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
         )
-        return send_bits(key, device, cells, w, lines)
+        if self.pulse_type == "stochastic":
+            return send_bits(key, device, cells, w, lines)
+        return send_deterministic(key, device, cells, w, lines, self.pulse_type)

@@ -21,11 +21,13 @@ from aihwkit.simulator.configs import (
     compounds,
 )
 from aihwkit.simulator.configs import devices as kit
+from aihwkit.simulator.parameters.enums import PulseType
 from aihwkit.simulator.parameters.enums import VectorUnitCellUpdatePolicy as Policy
 from aihwkit.simulator.tiles import AnalogTile
 
 CROSSPOINTS = 6
 PULSES = np.concatenate([np.ones(35), -np.ones(45), np.random.default_rng(5).choice([-1, 1], 40)])
+ALIKE = {"dw_min_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "up_down_dtod": 0.0}
 VARIED = {"dw_min": 0.06, "w_max": 0.8, "w_min": -0.7, "dw_min_std": 0.0}
 FIXED_SLOPES = {"gamma_up_dtod": 0.0, "gamma_down_dtod": 0.0}
 # Of the constants that the simulator names, those that a pulse depends on.
@@ -93,6 +95,22 @@ CELLS = {
 }
 
 
+RATE = 0.2
+EXACT, MEAN = PulseType.DETERMINISTIC_IMPLICIT, PulseType.MEAN_COUNT
+STOCHASTIC = PulseType.STOCHASTIC_COMPRESSED
+# Pulse type, whether managed, longest train, repetitions. Trains of 31 are left out: the
+# simulator's own random bits are correlated at that length.
+UPDATES = {
+    "deterministic_implicit": (EXACT, False, 20, 1),
+    "deterministic_implicit_managed": (EXACT, True, 20, 1),
+    "mean_count": (MEAN, False, 20, 1),
+    "mean_count_managed": (MEAN, True, 20, 1),
+    "stochastic_short": (STOCHASTIC, True, 5, 5000),
+    "stochastic_managed": (STOCHASTIC, True, 30, 5000),
+    "stochastic_unmanaged": (STOCHASTIC, False, 24, 5000),
+}
+
+
 def all_settings(kind, settings):
     return {**VARIED, **(FIXED_SLOPES if kind == "LinearStep" else {}), **settings}
 
@@ -121,6 +139,29 @@ def record(config):
     return hidden, np.stack(path)
 
 
+def record_update(pulse_type, managed, bl, repeats):
+    """Inputs, errors, and the mean and spread of the weights after a mini-batch from zero."""
+    generator = np.random.default_rng(7)
+    x, d = (generator.normal(size=(3, n)).astype(np.float32) for n in (CROSSPOINTS, 5))
+    config = SingleRPUConfig(device=kit.SoftBoundsDevice(**{**VARIED, **ALIKE, "up_down": 0.2}))
+    config.update = UpdateParameters(
+        pulse_type=pulse_type,
+        desired_bl=bl,
+        update_management=managed,
+        update_bl_management=managed,
+        x_res_implicit=0.0,
+        d_res_implicit=0.0,
+    )
+    tile = AnalogTile(5, CROSSPOINTS, config)
+    tile.set_learning_rate(RATE)
+    ends = []
+    for _ in range(repeats):
+        tile.tile.set_weights(torch.zeros(5, CROSSPOINTS))
+        tile.update(torch.from_numpy(x), torch.from_numpy(d))
+        ends.append(tile.tile.get_weights().numpy().T)
+    return {"x": x, "d": d, "w": np.mean(ends, 0), "std": np.std(ends, 0)}
+
+
 def main():
     torch.manual_seed(1)
     settings, arrays = {"pulses": {}}, {"pulses/pulses": PULSES.astype(np.int8)}
@@ -143,6 +184,13 @@ def main():
         assert np.ptp(path) > 0.1, name
         arrays[f"{name}/w"] = path
         arrays |= {f"{name}/hidden/{field}": value for field, value in hidden.items()}
+    for name, options in UPDATES.items():
+        fields = ("pulse_type", "managed", "desired_bl", "repeats")
+        settings[name] = {"learning_rate": RATE, **dict(zip(fields, options, strict=True))}
+        settings[name]["pulse_type"] = options[0].name.lower()
+        result = record_update(*options)
+        assert np.ptp(result["w"]) > 0.1, name
+        arrays |= {f"{name}/{field}": value for field, value in result.items()}
     here = Path(__file__).parent
     (here / "crosspoints.json").write_text(json.dumps(settings, indent=1) + "\n")
     np.savez_compressed(here / "crosspoints.npz", **arrays)

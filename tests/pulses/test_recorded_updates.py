@@ -9,6 +9,7 @@ import pytest
 from closed_forms import SIGMAS, mean_score, shuffled, two_sample_score
 
 import analogjax.devices
+from analogjax.devices import SoftBounds
 from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
 
 REPEATS = 5_000
@@ -75,3 +76,43 @@ def test_batched_pulses_are_exact_bit_trains_with_the_samples_in_random_order(re
 def test_order_of_samples_left_out_costs_a_few_percent_of_the_mean(recorded, scheme, tolerance):
     w, mean, _ = updates(recorded, BATCH, scheme)
     assert np.abs(np.mean(w, 0) - mean).max() < tolerance * np.abs(mean).max()
+
+
+def further_updates(recorded, case, repeats):
+    """Our updates in a case of the second recording, and that case's mean and spread."""
+    settings, arrays = recorded("crosspoints", case)
+    device = SoftBounds(dw_min=0.06, w_max=0.8, w_min=-0.7, up_down=0.2).without_variation()
+    kind = settings["pulse_type"].removesuffix("_compressed")
+    pulses = CoincidencePulses(
+        desired_bl=settings["desired_bl"],
+        update_management=settings["managed"],
+        update_bl_management=settings["managed"],
+        pulse_type=kind,
+    )
+    rate = settings["learning_rate"]
+    w = update_many(pulses, device, arrays["x"], arrays["d"], rate, repeats)
+    return np.asarray(w, float), arrays["w"], arrays["std"], settings["repeats"]
+
+
+@pytest.mark.parametrize("managed", ["", "_managed"])
+@pytest.mark.parametrize("kind", ["deterministic_implicit", "mean_count"])
+def test_pulses_without_chance_are_those_recorded(recorded, kind, managed):
+    w, recorded_w, _, _ = further_updates(recorded, f"{kind}{managed}", 2)
+    np.testing.assert_allclose(w[0], recorded_w, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(w[1], w[0])
+
+
+@pytest.mark.parametrize("case", ["stochastic_short", "stochastic_managed", "stochastic_unmanaged"])
+def test_means_and_spreads_of_mini_batches_are_those_recorded(recorded, case):
+    w, mean, std, reps = further_updates(recorded, case, REPEATS)
+    assert mean_score(w, mean, std**2 / reps) < SIGMAS
+    spread = (w - w.mean(0)) ** 2
+    # The recorded variance has the standard error of ours.
+    assert mean_score(spread, std**2, spread.var(0) / reps) < SIGMAS
+
+
+def test_an_unknown_pulse_type_is_refused():
+    with pytest.raises(ValueError, match="mean_count, got 'dense'"):
+        update_many(
+            CoincidencePulses(pulse_type="dense"), SoftBounds(), *np.ones((2, 1, 1)), 0.1, 1
+        )

@@ -1,0 +1,54 @@
+"""Pulse numbers without chance, sample by sample."""
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices import AnyCells, Device
+from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._lines import Lines
+from analogjax.pulses._sent import Sent
+from analogjax.pulses._words import draw_words
+
+
+def deterministic_implicit(line: Lines) -> jax.Array:
+    r"""Signed numbers of one vector pair, :math:`\mathrm{round}(BL\, p_x p_\delta)`."""
+    return jnp.rint(line.length * line.d * line.x[:, None])
+
+
+def mean_count(line: Lines) -> jax.Array:
+    r"""As many on a line as on average, then :math:`\mathrm{round}(n_x n_\delta / BL)`."""
+    on_x, on_d = jnp.rint(line.length * line.x), jnp.rint(line.length * line.d)
+    return jnp.rint(on_d / jnp.maximum(line.length, 1.0) * on_x[:, None])
+
+
+COUNTS = {"deterministic_implicit": deterministic_implicit, "mean_count": mean_count}
+
+
+def send_deterministic(
+    key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines, pulse_type: str
+) -> Sent:
+    """Sends the pulses of each vector pair in turn; only their noise is random.
+
+    Args:
+      key: a PRNG key.
+      device: the device.
+      cells: its constants.
+      w: weights, ``(in, out)``.
+      lines: what the pulse generators do, ``(batch, in)``, ``(batch, out)``, ``(batch, 1)``.
+      pulse_type: one of ``COUNTS``.
+
+    Returns:
+      The new weights and the pulses sent.
+    """
+    shape = lines.x.shape[1], lines.d.shape[1]
+
+    def one_sample(sent, inputs):
+        key, line = inputs
+        number = COUNTS[pulse_type](line).astype(jnp.int32)
+        up, down = jnp.maximum(-number, 0), jnp.maximum(number, 0)
+        w = apply_counts(draw_words(key, shape), device, cells, sent.w, up, down)
+        return Sent(w, sent.up + up, sent.down + down), None
+
+    none = jnp.zeros(shape, jnp.int32)
+    keys = jax.random.split(key, len(lines.x))
+    return jax.lax.scan(one_sample, Sent(w, none, none), (keys, lines))[0]
