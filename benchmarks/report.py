@@ -76,7 +76,24 @@ def mnist_table() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"compare": compare_table, "search": search_table, "mnist": mnist_table}
+def speed_table() -> str:
+    """Samples a second of every job, and their share of digital SGD."""
+    jobs = json.loads((RESULTS / "speed.json").read_text())["jobs"]
+    lines = ["| job | samples/s | of digital SGD | compile |", "|---|---|---|---|"]
+    for name, job in jobs.items():
+        compiling = f"{job['compile_seconds']:.0f} s" if job["compile_seconds"] else "-"
+        lines.append(
+            f"| {name} | {job['samples_per_second']:,.0f} | {job['of_digital']:.2f} | {compiling} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES = {
+    "compare": compare_table,
+    "search": search_table,
+    "mnist": mnist_table,
+    "speed": speed_table,
+}
 
 
 def filled(text: str) -> str:

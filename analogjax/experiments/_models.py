@@ -10,10 +10,13 @@ from analogjax.nn import linen as ann
 def max_pool(x: jax.Array) -> jax.Array:
     """The maximum over windows of 2 by 2 of ``(batch, height, width, channels)``.
 
-    By reshaping, whose gradient is several times faster on a CPU than that of a general window.
+    Two maxima of two, whose gradient is five times faster on a CPU than that of a reduction.
     """
     n, h, w, c = x.shape
-    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+    x = x[:, : h // 2 * 2].reshape(n, h // 2, 2, w, c)
+    x = jnp.maximum(x[:, :, 0], x[:, :, 1])
+    x = x[:, :, : w // 2 * 2].reshape(n, h // 2, w // 2, 2, c)
+    return jnp.maximum(x[:, :, :, 0], x[:, :, :, 1])
 
 
 def torch_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:

@@ -84,15 +84,15 @@ class RuleSettings:
 _RATES: dict[str, dict[str, float]] = {
     "digital-sgd": {"learning_rate": 0.457},
     "analog-sgd": {"learning_rate": 0.000618},
-    "tiki-taka": {"learning_rate": 1.37, "gamma": 0.0, "transfer_lr": 0.0232},
-    "mixed-precision": {"learning_rate": 0.253},
+    "tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.027},
+    "mixed-precision": {"learning_rate": 0.415},
     "residual-learning": {},
 }
 # For up to so many tiles.
 _RESIDUAL_RATES: dict[float, dict[str, float]] = {
     2: {"learning_rate": 0.0879, "gamma": 0.159, "transfer_lr": 0.0239},
-    4: {"learning_rate": 0.481, "gamma": 0.502, "transfer_lr": 0.0586},
-    math.inf: {"learning_rate": 1.58, "gamma": 0.592, "transfer_lr": 0.245},
+    4: {"learning_rate": 0.325, "gamma": 0.424, "transfer_lr": 0.0264},
+    math.inf: {"learning_rate": 0.72, "gamma": 0.467, "transfer_lr": 0.22},
 }
 
 

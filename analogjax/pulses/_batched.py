@@ -1,4 +1,4 @@
-"""Up and down pulse counts drawn for a whole mini-batch at once."""
+"""The pulses of a mini-batch, listed or counted, whichever is faster."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from analogjax.pulses._words import draw_words
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchedPulses(PulseScheme):
-    r"""The pulses of a mini-batch at the speed of plain SGD: the default.
+    r"""The pulses of a mini-batch, listed or counted, whichever is faster: the default.
 
     Where there are few vector pairs for the size of the array, which is to say in dense layers, it
     is :class:`CoincidencePulses` itself: the bits of all lines are drawn and only the crosspoints

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._lines import Lines
-from analogjax.pulses._words import draw_words, stream, uniform
+from analogjax.pulses._words import draw_words, stream, uniform, words_at
 
 # Vector pairs whose coincidences are counted together.
 _CHUNK = 128
@@ -29,7 +29,7 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
     """
     (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
     key_x, key_d = jax.random.split(key)
-    words_x, words_d = draw_words(key_x, (pairs, inputs)), draw_words(key_d, (pairs, outputs))
+    words_d = draw_words(key_d, (pairs, outputs))
     size = min(_CHUNK, pairs)
 
     def one_slot(carry):
@@ -41,7 +41,8 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
             start, (total, net) = carry
             at = start + jnp.arange(size)
             some = listed[jnp.minimum(at, pairs - 1)]
-            x = _signed_bits(lines.x[some], words_x[some], slot)
+            words_x = words_at(key_x, some[:, None] * inputs + jnp.arange(inputs))
+            x = _signed_bits(lines.x[some], words_x, slot)
             d = jnp.where((at < number)[:, None], bits_d[some], 0.0)
             total += _outer_sum(jnp.abs(x), jnp.abs(d))
             return start + size, (total, net + _outer_sum(x, d))

@@ -18,9 +18,13 @@ def draw_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     The number of the crosspoint is hashed with one word of the key, then with the other. Within
     one array no word comes twice.
     """
+    return words_at(key, jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape))
+
+
+def words_at(key: jax.Array, number: jax.Array) -> jax.Array:
+    """The words of some crosspoints, given by their numbers in :func:`draw_words`."""
     first, second = jax.random.bits(key, (2,), jnp.uint32)
-    number = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    return _hash(_hash(number ^ first) ^ second)
+    return _hash(_hash(number.astype(jnp.uint32) ^ first) ^ second)
 
 
 def stream(words: jax.Array, number) -> jax.Array:

@@ -115,7 +115,8 @@ def _periods(transfer_every, transfers: int) -> tuple[int, ...]:
             )
         return tuple(check_count("transfer_every", period) for period in transfer_every)
     nested = check_count("transfer_every", transfer_every)
-    return tuple(nested ** (transfers - n) for n in range(transfers))
+    # Steps are counted in int32: what is longer never comes.
+    return tuple(min(nested ** (transfers - n), 2**31 - 1) for n in range(transfers))
 
 
 def _rates(transfer_lr, transfers: int) -> tuple:

@@ -168,3 +168,10 @@ def test_a_new_state_can_be_donated(warm_start):
     )
     for init in (rule.init, jax.jit(rule.init)):
         assert int(step(init(params)).count) == 1
+
+
+def test_a_nested_period_longer_than_the_step_counter_never_comes():
+    rule = make("residual_learning", num_tiles=6, transfer_every=1000)
+    params = {"w": jnp.zeros(SHAPE)}
+    _, state = jax.jit(rule.update)(params, rule.init(params), params)
+    assert int(state.count) == 1
