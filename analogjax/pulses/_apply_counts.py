@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import elementwise
-from analogjax.pulses._words import normal, stream, uniform
+from analogjax.pulses._words import normals, stream, uniform
 
 
 @elementwise
@@ -47,8 +47,8 @@ def apply_counts(
         is_up = uniform(stream(words, first)) <= chance
         is_down = ~is_up & (down > 0)
         direction = is_up.astype(jnp.int8) - is_down.astype(jnp.int8)
-        xi = [normal(stream(words, first + 1 + n)) for n in range(device.num_normals)]
-        w = device.pulse(cells, w, direction, xi[0] if len(xi) == 1 else jnp.stack(xi))
+        xi = normals(words, first + 1, device.num_normals)
+        w = device.pulse(cells, w, direction, xi)
         return i + 1, up - is_up, down - is_down, w
 
     return jax.lax.while_loop(pending, one_pulse, (jnp.int32(0), up, down, w))[-1]

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import one_by_one
-from analogjax.pulses._counts import first_set
+from analogjax.pulses._counts import drawn_bits, first_set
 from analogjax.pulses._lines import Lines
 from analogjax.pulses._sent import Sent
-from analogjax.pulses._words import draw_words, normal, stream, uniform
+from analogjax.pulses._words import draw_words, normals, stream
 
 # Coincidences of one slot that are looked at together.
 _CHUNK = 256
@@ -41,8 +41,8 @@ def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines) 
 
         def one_slot(carry):
             slot, chunk, sent = carry
-            rows, num_rows = first_set(uniform(stream(words_x, slot)) <= jnp.abs(line.x))
-            columns, num_columns = first_set(uniform(stream(words_d, slot)) <= jnp.abs(line.d))
+            rows, num_rows = first_set(drawn_bits(line.x, words_x, slot))
+            columns, num_columns = first_set(drawn_bits(line.d, words_d, slot))
 
             def some_coincidences(carry):
                 start, chunk, sent = carry
@@ -80,8 +80,7 @@ def _pulse(device: Device, cells, sent: Sent, place, direction, words) -> Sent:
     def own(part):
         return part.ravel()[place] if jnp.ndim(part) == 2 else part
 
-    noise = [normal(stream(words, n)) for n in range(device.num_normals)]
-    xi = noise[0] if len(noise) == 1 else jnp.stack(noise)
+    xi = normals(words, 0, device.num_normals)
     before = jax.tree.map(lambda part: part[place], sent.w)
     after = device.pulse(jax.tree.map(own, cells), before, direction, xi)
     at = jnp.where(direction == 0, sent.up.size, place)

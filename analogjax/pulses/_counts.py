@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.pulses._batching import one_by_one
-from analogjax.pulses._lines import Lines
+from analogjax.pulses._lines import Lines, outer_sum
 from analogjax.pulses._words import draw_words, stream, uniform, words_at
 
 # Vector pairs whose coincidences are counted together.
@@ -44,8 +44,8 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
             words_x = words_at(key_x, some[:, None] * inputs + jnp.arange(inputs))
             x = _signed_bits(lines.x[some], words_x, slot)
             d = jnp.where((at < number)[:, None], bits_d[some], 0.0)
-            total += _outer_sum(jnp.abs(x), jnp.abs(d))
-            return start + size, (total, net + _outer_sum(x, d))
+            total += outer_sum(jnp.abs(x), jnp.abs(d))
+            return start + size, (total, net + outer_sum(x, d))
 
         _, counts = jax.lax.while_loop(
             lambda carry: carry[0] < number, some_pairs, (jnp.int32(0), counts)
@@ -68,11 +68,11 @@ def first_set(bits: jax.Array) -> tuple[jax.Array, jax.Array]:
     return listed, place[-1] + 1
 
 
+def drawn_bits(probability: jax.Array, words: jax.Array, slot) -> jax.Array:
+    """Whether each line carries a pulse in a slot."""
+    return uniform(stream(words, slot)) <= jnp.abs(probability)
+
+
 def _signed_bits(probability: jax.Array, words: jax.Array, slot) -> jax.Array:
     """One bit on each line, with the sign of what it stands for."""
-    on = uniform(stream(words, slot)) <= jnp.abs(probability)
-    return jnp.where(on, jnp.sign(probability), 0.0)
-
-
-def _outer_sum(x: jax.Array, d: jax.Array) -> jax.Array:
-    return jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)
+    return jnp.where(drawn_bits(probability, words, slot), jnp.sign(probability), 0.0)

@@ -128,10 +128,11 @@ def _prob(square, mean):
 
 def _split(x, d):
     """Sums over the batch of ``|x d|``, over the pairs of opposite and of equal sign."""
-    total = _outer_sum(jnp.abs(x), jnp.abs(d))
-    signed = _outer_sum(x, d)
+    total = outer_sum(jnp.abs(x), jnp.abs(d))
+    signed = outer_sum(x, d)
     return jnp.maximum((total - signed) / 2, 0.0), jnp.maximum((total + signed) / 2, 0.0)
 
 
-def _outer_sum(x, d):
+def outer_sum(x: jax.Array, d: jax.Array) -> jax.Array:
+    """The sum of the outer products of vector pairs, ``(batch, in)`` and ``(batch, out)``."""
     return jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)

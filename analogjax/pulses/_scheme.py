@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._increment import send_increment
+from analogjax.pulses._lines import outer_sum
 from analogjax.pulses._sent import Sent
 
 
@@ -29,8 +30,7 @@ class PulseScheme(abc.ABC):
     ) -> Sent:
         """As :meth:`apply`, with the number of pulses each crosspoint received."""
         if not device.pulsed:
-            total = jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)
-            return _add(device, cells, w, -learning_rate * total)
+            return _add(device, cells, w, -learning_rate * outer_sum(x, d))
         return self.send_pulses(key, device, cells, w, x, d, learning_rate)
 
     def apply(

@@ -60,3 +60,12 @@ def normal(words: jax.Array) -> jax.Array:
     """Standard normal numbers, by inversion; they end at 5.4 standard deviations."""
     centred = 2.0 * uniform(words) - 1.0
     return jnp.sqrt(2.0) * jax.lax.erf_inv(jnp.clip(centred, -1.0 + 1e-7, 1.0 - 1e-7))
+
+
+def normals(words: jax.Array, first, count: int) -> jax.Array:
+    """As many standard normal numbers as one pulse takes, from the streams ``first``, ...
+
+    Several are stacked in front: ``(count, ...)``.
+    """
+    numbers = [normal(stream(words, first + n)) for n in range(count)]
+    return numbers[0] if count == 1 else jnp.stack(numbers)

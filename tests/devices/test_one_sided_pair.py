@@ -6,18 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from learning import SHAPE, TARGET, learned
 
 import analogjax
 from analogjax import presets
 from analogjax.devices import OneSidedPair, Pair, SoftBounds
-from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses, Factors
+from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
 from analogjax.tiles import read
 
 KEY = jax.random.key(9)
-SHAPE = (4, 3)
 ONE = SoftBounds(dw_min=0.01, w_max=1.0, w_min=0.0).without_variation()
 PAIR = OneSidedPair(device=ONE)
-TARGET = jnp.array([[0.3, -0.2, 0.1], [-0.4, 0.1, 0.0], [0.2, 0.25, -0.3], [0.1, -0.1, 0.35]])
 
 
 def test_pulses_of_either_direction_raise_a_conductance_by_its_own_step():
@@ -48,21 +47,6 @@ def test_refresh_resets_what_is_nearly_full_and_keeps_its_weight():
     # Ten pulses of soft bounds come from 0 to 1 - 0.99**10; fifty, downwards, to -(1 - 0.99**50).
     np.testing.assert_allclose(after.plus, [[1 - 0.99**10, 0.9, 0.0, 0.7]], atol=1e-6)
     np.testing.assert_allclose(after.minus, [[0.0, 0.2, 1 - 0.99**50, 0.7]], atol=1e-6)
-
-
-def learned(rule, steps=600):
-    params = {"w": jnp.zeros(SHAPE)}
-
-    def step(carry, _):
-        params, state = carry
-        d = params["w"] - TARGET
-        updates, state = rule.update({"w": d}, state, params, factors={"w": Factors(jnp.eye(4), d)})
-        params = {"w": params["w"] + updates["w"]}
-        return (params, state), params["w"]
-
-    run = jax.jit(lambda carry: jax.lax.scan(step, carry, length=steps))
-    (_, state), path = run((params, rule.init(params)))
-    return state.weights["w"], path
 
 
 VARIED = SoftBounds(dw_min=0.01, w_max=1.0, w_min=0.0)

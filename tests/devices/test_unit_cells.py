@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from learning import SHAPE, TARGET, learned
 
 import analogjax
 from analogjax.devices import (
@@ -16,12 +17,10 @@ from analogjax.devices import (
     SoftBounds,
     VectorCell,
 )
-from analogjax.pulses import BatchedPulses, CoincidencePulses, Factors
+from analogjax.pulses import BatchedPulses, CoincidencePulses
 from analogjax.tiles import read
 
 KEY = jax.random.key(3)
-SHAPE = (4, 3)
-TARGET = jnp.array([[0.3, -0.2, 0.1], [-0.4, 0.1, 0.0], [0.2, 0.25, -0.3], [0.1, -0.1, 0.35]])
 COARSE = ConstantStep(dw_min=0.02, w_max=1.0, w_min=-1.0).without_variation()
 FINE = dataclasses.replace(COARSE, dw_min=0.01)
 POLICIES = ["all", "in_turn", "random"]
@@ -29,21 +28,6 @@ POLICIES = ["all", "in_turn", "random"]
 
 def cell(policy, **more):
     return VectorCell(devices=(COARSE, FINE), update_policy=policy, **more)
-
-
-def learned(rule, steps=600):
-    params = {"w": jnp.zeros(SHAPE)}
-
-    def step(carry, _):
-        params, state = carry
-        d = params["w"] - TARGET
-        updates, state = rule.update({"w": d}, state, params, factors={"w": Factors(jnp.eye(4), d)})
-        params = {"w": params["w"] + updates["w"]}
-        return (params, state), params["w"]
-
-    run = jax.jit(lambda carry: jax.lax.scan(step, carry, length=steps))
-    (_, state), path = run((params, rule.init(params)))
-    return state.weights["w"], path
 
 
 @pytest.mark.parametrize("scheme", [CoincidencePulses(), BatchedPulses()])
