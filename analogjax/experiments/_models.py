@@ -7,16 +7,44 @@ from flax import linen as nn
 from analogjax.nn import linen as ann
 
 
+@jax.custom_vjp
 def max_pool(x: jax.Array) -> jax.Array:
     """The maximum over windows of 2 by 2 of ``(batch, height, width, channels)``.
 
-    Two maxima of two, whose gradient is five times faster on a CPU than that of a reduction.
+    Equal maxima share the gradient. Written for a CPU, where it takes a third of the time of a
+    reduction's gradient.
     """
+    windows = _windows(x)
+    rows = jnp.maximum(windows[:, :, 0], windows[:, :, 1])
+    return jnp.maximum(rows[:, :, :, 0], rows[:, :, :, 1])
+
+
+def _max_pool_forward(x):
+    y = max_pool(x)
+    return y, (x, y)
+
+
+def _max_pool_backward(saved, d):
+    x, y = saved
+    windows = _windows(x)
+    # Spelled out: a CPU is slow at sums over such short axes.
+    equal = sum((windows[:, :, i, :, j] == y).astype(d.dtype) for i in (0, 1) for j in (0, 1))
+    own = (slice(None), slice(None), None, slice(None), None)
+    dx = jnp.where(windows == y[own], (d / equal)[own], 0.0).reshape(
+        x.shape[0], windows.shape[1] * 2, windows.shape[3] * 2, x.shape[3]
+    )
+    rest = [(0, whole - part) for whole, part in zip(x.shape, dx.shape, strict=True)]
+    # Several products follow, for each of which XLA would compute it anew.
+    return (jax.lax.optimization_barrier(jnp.pad(dx, rest)),)
+
+
+max_pool.defvjp(_max_pool_forward, _max_pool_backward)
+
+
+def _windows(x):
+    """The windows of 2 by 2, ``(batch, rows, 2, columns, 2, channels)``; odd ends are left out."""
     n, h, w, c = x.shape
-    x = x[:, : h // 2 * 2].reshape(n, h // 2, 2, w, c)
-    x = jnp.maximum(x[:, :, 0], x[:, :, 1])
-    x = x[:, :, : w // 2 * 2].reshape(n, h // 2, w // 2, 2, c)
-    return jnp.maximum(x[:, :, :, 0], x[:, :, :, 1])
+    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c)
 
 
 def torch_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> jax.Array:
@@ -36,7 +64,7 @@ class DigitsNet(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Logits of images ``(batch, 8, 8, 1)``."""
         x = ann.Conv(16, (3, 3), padding="VALID", kernel_init=torch_uniform)(x)
-        x = max_pool(nn.tanh(x))
+        x = nn.tanh(max_pool(x))
         x = x.reshape(x.shape[0], -1)
         x = nn.tanh(ann.Dense(64, kernel_init=torch_uniform)(x))
         return ann.Dense(self.classes, kernel_init=torch_uniform)(x)
@@ -57,7 +85,7 @@ class LeNet5(nn.Module):
         """Logits of images ``(batch, 28, 28, 1)``."""
         for features in (16, 32):
             x = ann.Conv(features, (5, 5), padding="VALID", kernel_init=torch_uniform)(x)
-            x = nn.tanh(max_pool(nn.tanh(x)))
-        x = x.reshape(x.shape[0], -1)
+            x = nn.tanh(max_pool(x))
+        x = nn.tanh(x.reshape(x.shape[0], -1))
         x = nn.tanh(ann.Dense(128, kernel_init=torch_uniform)(x))
         return ann.Dense(self.classes, kernel_init=torch_uniform)(x)

@@ -14,7 +14,8 @@ from analogjax.pulses._batched import BatchedPulses as BatchedPulses
 from analogjax.pulses._coincidence import CoincidencePulses as CoincidencePulses
 from analogjax.pulses._expected import ExpectedPulses as ExpectedPulses
 from analogjax.pulses._factors import Factors as Factors
+from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
 
-__all__ = ["BatchedPulses", "CoincidencePulses", "ExpectedPulses", "Factors", "PulseScheme", "Sent"]
+__all__ = ["BatchedPulses", "CoincidencePulses", "ExpectedPulses", "Factors", "PulseScheme", "Sent", "largest"]

@@ -69,12 +69,9 @@ class BatchedPulses(PulseScheme):
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        vectors, inputs, outputs = *x.shape, d.shape[1]
-        if vectors * (inputs + outputs) > inputs * outputs:
-            return self._send_counts(key, device, cells, w, lines)
         # Listing coincidences is sequential work, which other processors are slow at.
         return jax.lax.platform_dependent(
-            cpu=lambda: send_bits(key, device, cells, w, lines),
+            cpu=lambda: send_bits(key, device, cells, w, lines, self.desired_bl),
             default=lambda: self._send_counts(key, device, cells, w, lines),
         )
 

@@ -1,95 +1,146 @@
 """The exact stochastic update at a cost that follows the number of pulses."""
 
+import functools
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import one_by_one
-from analogjax.pulses._counts import drawn_bits, first_set
 from analogjax.pulses._lines import Lines
+from analogjax.pulses._listing import set_bits
+from analogjax.pulses._send_list import Progress, PulseList, send_list
 from analogjax.pulses._sent import Sent
-from analogjax.pulses._words import draw_words, normals, stream
+from analogjax.pulses._words import uniform, words_at
 
-# Coincidences of one slot that are looked at together.
-_CHUNK = 256
+# Slots whose bits are kept in one word.
+_SLOTS = 32
+# Bits on input lines that are drawn together, and coincidences that are sent together.
+_BITS, _LIST = 2**14, 2**9
+
+
+class _Keys(NamedTuple):
+    """What the bits on the lines and the noise of the pulses are drawn from."""
+
+    x: jax.Array
+    d: jax.Array
+    noise: jax.Array
 
 
 @one_by_one
-def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
-    """Sends the coincidences of all bit trains, sample by sample and slot by slot.
+def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines, longest) -> Sent:
+    """Sends the coincidences of all bit trains, vector pair by vector pair and slot by slot.
 
-    In every slot each line draws its bit. The crosspoints where two bits meet are listed, and only
-    these are touched.
+    Each line draws the bits of its train, 32 slots in a word. The output lines with any bit are
+    listed, and for these the coincidences with the input lines of their pair: all else is left
+    alone.
 
     Args:
       key: a PRNG key.
       device: the device.
       cells: its constants.
       w: weights, ``(in, out)``.
-      lines: what the pulse generators do, ``(batch, in)``, ``(batch, out)``, ``(batch, 1)``.
+      lines: what the pulse generators do, for ``(batch, in)`` and ``(batch, out)``.
+      longest: int, length that no pulse train exceeds.
 
     Returns:
       The new weights and the pulses sent.
     """
-    shape = lines.x.shape[1], lines.d.shape[1]
-    key_x, key_d, key_noise = jax.random.split(key, 3)
-    bits_x, bits_d = draw_words(key_x, lines.x.shape), draw_words(key_d, lines.d.shape)
-    noise = draw_words(key_noise, (_CHUNK,))
+    shape = jax.tree.leaves(w)[0].shape
+    keys = _Keys(*jax.random.split(key, 3))
+    send = functools.partial(_send_words, keys, device, cells, shape)
+    progress = Progress.start(w)
+    if longest <= _SLOTS:
+        progress = send(lines, 0, 0, progress)
+    else:
+        # Longer trains take several words, of which one pair after another is sent.
+        def one_pair(progress, inputs):
+            number, line = inputs
+            line = jax.tree.map(lambda part: part[None], line)
 
-    def one_sample(carry, sample):
-        line, words_x, words_d = sample
+            def one_word(carry):
+                first, progress = carry
+                return first + _SLOTS, send(line, number, first, progress)
 
-        def one_slot(carry):
-            slot, chunk, sent = carry
-            rows, num_rows = first_set(drawn_bits(line.x, words_x, slot))
-            columns, num_columns = first_set(drawn_bits(line.d, words_d, slot))
-
-            def some_coincidences(carry):
-                start, chunk, sent = carry
-                number = start + jnp.arange(_CHUNK)
-                row = rows[jnp.minimum(number // num_columns, shape[0] - 1)]
-                column = columns[number % num_columns]
-                direction = -jnp.sign(line.x[row]) * jnp.sign(line.d[column])
-                direction = jnp.where(number < num_rows * num_columns, direction, 0.0)
-                place = row * shape[1] + column
-                sent = _pulse(device, cells, sent, place, direction, stream(noise, chunk))
-                return start + _CHUNK, chunk + 1, sent
-
-            _, chunk, sent = jax.lax.while_loop(
-                lambda carry: carry[0] < num_rows * num_columns,
-                some_coincidences,
-                (jnp.int32(0), chunk, sent),
+            _, progress = jax.lax.while_loop(
+                lambda carry: carry[0] < line.length[0, 0], one_word, (jnp.int32(0), progress)
             )
-            return slot + 1, chunk, sent
+            return progress, None
 
-        chunk, sent = carry
-        _, chunk, sent = jax.lax.while_loop(
-            lambda carry: carry[0] < line.length[0], one_slot, (jnp.int32(0), chunk, sent)
+        progress, _ = jax.lax.scan(one_pair, progress, (jnp.arange(len(lines.x)), lines))
+    return progress.sent(shape)
+
+
+def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, progress) -> Progress:
+    """The coincidences of up to 32 slots from ``first`` on, of the pairs numbered from ``pair``."""
+    (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
+    slots = jnp.clip(lines.length.max() - first, 0, _SLOTS).astype(jnp.uint32)
+    listed, total = set_bits(_any_bit(keys.d, lines, pair * outputs, first, slots).ravel())
+    some = min(max(_BITS // inputs, 1), pairs * outputs)
+
+    def some_outputs(carry):
+        start, progress = carry
+        at = start + jnp.arange(some)
+        line = listed[jnp.minimum(at, listed.size - 1)]
+        own, output = line // outputs, line % outputs
+        x, d = lines.x[own], lines.d.ravel()[line][:, None]
+        number_x = (pair + own)[:, None] * inputs + jnp.arange(inputs)
+        number_d = (pair * outputs + line)[:, None]
+        length = jnp.where(at[:, None] < total, lines.length[own], 0.0)
+        words_x = _words(keys.x, number_x, lines.gain_x[own] * x, length, first, slots)
+        words_d = _words(keys.d, number_d, lines.gain_d[own] * d, length, first, slots)
+        count = jax.lax.population_count(words_x & words_d).astype(jnp.int32)
+        column = (pair + own) % (shape[1] // outputs) * outputs + output
+        place = jnp.arange(inputs) * shape[1] + column[:, None]
+        down = (x > 0) == (d > 0)
+        return start + some, _send_counts(keys.noise, device, cells, count, down, place, progress)
+
+    return jax.lax.while_loop(
+        lambda carry: carry[0] < total, some_outputs, (jnp.int32(0), progress)
+    )[1]
+
+
+def _any_bit(key, lines: Lines, number, first, slots) -> jax.Array:
+    """Which output lines have any bit in the slots from ``first`` on."""
+    number = number + jnp.arange(lines.d.size).reshape(lines.d.shape)
+
+    def drawn(k):
+        probability = jnp.where(first + k < lines.length, jnp.abs(lines.gain_d * lines.d), -1.0)
+        return uniform(words_at(key, number, first + k)) <= probability
+
+    def further(found):
+        return jax.lax.fori_loop(jnp.uint32(1), slots, lambda k, found: found | drawn(k), found)
+
+    # Mostly there is but one slot, which is not worth a loop.
+    return jax.lax.cond(slots > 1, further, lambda found: found, drawn(jnp.uint32(0)))
+
+
+def _words(key, number, probability, length, first, slots) -> jax.Array:
+    """The bits of the slots from ``first`` on in one word for each line."""
+
+    def draw(k, words):
+        bit = uniform(words_at(key, number, first + k)) <= jnp.abs(probability)
+        return words | jnp.where(bit & (first + k < length), jnp.uint32(1) << k, jnp.uint32(0))
+
+    return jax.lax.fori_loop(jnp.uint32(0), slots, draw, jnp.zeros(number.shape, jnp.uint32))
+
+
+def _send_counts(key, device, cells, count, down, place, progress) -> Progress:
+    """Sends the coincidences that are there, in the order of the arrays that hold them."""
+    listed, total = set_bits((count > 0).ravel())
+
+    def some_coincidences(carry):
+        start, progress = carry
+        at = start + jnp.arange(_LIST)
+        k = listed[jnp.minimum(at, listed.size - 1)]
+        pulses = PulseList(
+            place=place.ravel()[k],
+            down=down.ravel()[k],
+            count=jnp.where(at < total, count.ravel()[k], 0),
         )
-        return (chunk, sent), None
+        return start + _LIST, send_list(key, device, cells, pulses, progress)
 
-    none = jnp.zeros(shape[0] * shape[1], jnp.int32)
-    start = jnp.int32(0), Sent(jax.tree.map(jnp.ravel, w), none, none)
-    (_, sent), _ = jax.lax.scan(one_sample, start, (lines, bits_x, bits_d))
-    return jax.tree.map(lambda part: part.reshape(shape), sent)
-
-
-def _pulse(device: Device, cells, sent: Sent, place, direction, words) -> Sent:
-    """One pulse at each of some places, all different, but for those without a direction."""
-
-    def own(part):
-        return part.ravel()[place] if jnp.ndim(part) == 2 else part
-
-    xi = normals(words, 0, device.num_normals)
-    before = jax.tree.map(lambda part: part[place], sent.w)
-    after = device.pulse(jax.tree.map(own, cells), before, direction, xi)
-    at = jnp.where(direction == 0, sent.up.size, place)
-
-    def put(part, new):
-        return part.at[at].set(new, mode="drop")
-
-    return Sent(
-        jax.tree.map(put, sent.w, after),
-        sent.up.at[at].add((direction > 0).astype(jnp.int32), mode="drop"),
-        sent.down.at[at].add((direction < 0).astype(jnp.int32), mode="drop"),
-    )
+    return jax.lax.while_loop(
+        lambda carry: carry[0] < total, some_coincidences, (jnp.int32(0), progress)
+    )[1]

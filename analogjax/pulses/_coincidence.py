@@ -88,5 +88,5 @@ class CoincidencePulses(PulseScheme):
             update_bl_management=self.update_bl_management,
         )
         if self.pulse_type == "stochastic":
-            return send_bits(key, device, cells, w, lines)
+            return send_bits(key, device, cells, w, lines, self.desired_bl)
         return send_deterministic(key, device, cells, w, lines, self.pulse_type)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._lines import Lines, outer_sum
+from analogjax.pulses._listing import set_bits
 from analogjax.pulses._words import draw_words, stream, uniform, words_at
 
 # Vector pairs whose coincidences are counted together.
@@ -31,18 +32,19 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
     key_x, key_d = jax.random.split(key)
     words_d = draw_words(key_d, (pairs, outputs))
     size = min(_CHUNK, pairs)
+    prob_d = lines.outputs()
 
     def one_slot(carry):
         slot, counts = carry
-        bits_d = _signed_bits(lines.d, words_d, slot) * (slot < lines.length)
-        listed, number = first_set(jnp.any(bits_d != 0, axis=1))
+        bits_d = _signed_bits(prob_d, words_d, slot) * (slot < lines.length)
+        listed, number = set_bits(jnp.any(bits_d != 0, axis=1))
 
         def some_pairs(carry):
             start, (total, net) = carry
             at = start + jnp.arange(size)
             some = listed[jnp.minimum(at, pairs - 1)]
             words_x = words_at(key_x, some[:, None] * inputs + jnp.arange(inputs))
-            x = _signed_bits(lines.x[some], words_x, slot)
+            x = _signed_bits(lines.gain_x[some] * lines.x[some], words_x, slot)
             d = jnp.where((at < number)[:, None], bits_d[some], 0.0)
             total += outer_sum(jnp.abs(x), jnp.abs(d))
             return start + size, (total, net + outer_sum(x, d))
@@ -57,15 +59,6 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
         lambda carry: carry[0] < lines.length.max(), one_slot, (jnp.int32(0), (none, none))
     )
     return ((total - net) / 2).astype(jnp.int32), ((total + net) / 2).astype(jnp.int32)
-
-
-def first_set(bits: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The places of the set bits, in front, and their number."""
-    place = jnp.cumsum(bits) - 1
-    at = jnp.where(bits, place, bits.size)
-    listed = jnp.zeros(bits.size, jnp.int32)
-    listed = listed.at[at].set(jnp.arange(bits.size, dtype=jnp.int32), mode="drop")
-    return listed, place[-1] + 1
 
 
 def drawn_bits(probability: jax.Array, words: jax.Array, slot) -> jax.Array:

@@ -12,12 +12,12 @@ from analogjax.pulses._words import draw_words
 
 def deterministic_implicit(line: Lines) -> jax.Array:
     r"""Signed numbers of one vector pair, :math:`\mathrm{round}(BL\, p_x p_\delta)`."""
-    return jnp.rint(line.length * line.d * line.x[:, None])
+    return jnp.rint(line.length * line.outputs() * line.inputs()[:, None])
 
 
 def mean_count(line: Lines) -> jax.Array:
     r"""As many on a line as on average, then :math:`\mathrm{round}(n_x n_\delta / BL)`."""
-    on_x, on_d = jnp.rint(line.length * line.x), jnp.rint(line.length * line.d)
+    on_x, on_d = (jnp.rint(line.length * p) for p in (line.inputs(), line.outputs()))
     return jnp.rint(on_d / jnp.maximum(line.length, 1.0) * on_x[:, None])
 
 

@@ -21,10 +21,16 @@ def draw_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return words_at(key, jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape))
 
 
-def words_at(key: jax.Array, number: jax.Array) -> jax.Array:
-    """The words of some crosspoints, given by their numbers in :func:`draw_words`."""
+def words_at(key: jax.Array, number: jax.Array, stream=0) -> jax.Array:
+    """The words of some crosspoints, given by their numbers in :func:`draw_words`.
+
+    Args:
+      key: a PRNG key.
+      number: integers.
+      stream: number of further words of each of them; those of :func:`draw_words` are stream 0.
+    """
     first, second = jax.random.bits(key, (2,), jnp.uint32)
-    return _hash(_hash(number.astype(jnp.uint32) ^ first) ^ second)
+    return _hash(_hash((number.astype(jnp.uint32) ^ first) + _distant(stream)) ^ second)
 
 
 def stream(words: jax.Array, number) -> jax.Array:
@@ -37,7 +43,12 @@ def stream(words: jax.Array, number) -> jax.Array:
     Returns:
       uint32 words of the same shape.
     """
-    return _hash(words + (jnp.uint32(number) + jnp.uint32(1)) * jnp.uint32(0x9E3779B9))
+    return _hash(words + _distant(number + 1))
+
+
+def _distant(number) -> jax.Array:
+    """Words far from each other for successive numbers."""
+    return jnp.asarray(number).astype(jnp.uint32) * jnp.uint32(0x9E3779B9)
 
 
 def _hash(x: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices import Device, check_device, is_concrete
+from analogjax.pulses import largest
 from analogjax.rules._signal import Signal
 
 
@@ -85,7 +86,8 @@ def check_finite(name: str, signal: Signal) -> jax.Array:
     merely stops learning. Outside ``jit`` the error is raised at once.
     """
     seen = (signal.gradient,) if signal.factors is None else signal.factors
-    finite = jnp.all(jnp.stack([jnp.isfinite(part).all() for part in seen]))
+    # The pulse schemes need the largest entries, too: XLA computes them once.
+    finite = jnp.all(jnp.stack([jnp.isfinite(largest(part)).all() for part in seen]))
     if not isinstance(finite, jax.core.Tracer) and not finite:
         raise ValueError(
             f"The gradient of '{name}' is not finite (it has NaN or infinite entries): lower the "

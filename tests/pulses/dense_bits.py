@@ -16,12 +16,13 @@ def send_densely(key, device, cells, w, x, d, learning_rate, **settings):
         key, line = inputs
         key_x, key_d, key_noise = jax.random.split(key, 3)
         size = settings["desired_bl"]
-        bits_x = jax.random.bernoulli(key_x, jnp.abs(line.x), (size, *line.x.shape))
-        bits_d = jax.random.bernoulli(key_d, jnp.abs(line.d), (size, *line.d.shape))
+        p_x, p_d = line.inputs(), line.outputs()
+        bits_x = jax.random.bernoulli(key_x, jnp.abs(p_x), (size, *p_x.shape))
+        bits_d = jax.random.bernoulli(key_d, jnp.abs(p_d), (size, *p_d.shape))
 
         def slot(k, sent):
-            signed_x = jnp.where(bits_x[k], jnp.sign(line.x), 0.0)
-            signed_d = jnp.where(bits_d[k], jnp.sign(line.d), 0.0)
+            signed_x = jnp.where(bits_x[k], jnp.sign(p_x), 0.0)
+            signed_d = jnp.where(bits_d[k], jnp.sign(p_d), 0.0)
             direction = -signed_x[:, None] * signed_d[None, :]
             noise = jax.random.fold_in(key_noise, k)
             return Sent(

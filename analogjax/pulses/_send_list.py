@@ -1,0 +1,99 @@
+"""Sending the pulses of a list, one after another at each crosspoint."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices import AnyCells, Device
+from analogjax.pulses._sent import Sent
+from analogjax.pulses._words import normals, stream, words_at
+
+
+class PulseList(NamedTuple):
+    """Pulses in the order they come, of any crosspoints.
+
+    Attributes:
+      place: number of the crosspoint, ``in * number of outputs + out``, int32, ``(n,)``.
+      down: whether the pulses are down pulses, ``(n,)``.
+      count: how many there are, one after another, int32, ``(n,)``; may be zero.
+    """
+
+    place: jax.Array
+    down: jax.Array
+    count: jax.Array
+
+
+class Progress(NamedTuple):
+    """An array while it is being pulsed, its crosspoints in one row.
+
+    Attributes:
+      w: the weights.
+      up: number of up pulses of each crosspoint so far.
+      down: number of down pulses likewise.
+      seen: number of list entries so far, uint32; the address of their noise.
+    """
+
+    w: Any
+    up: jax.Array
+    down: jax.Array
+    seen: jax.Array
+
+    @classmethod
+    def start(cls, w) -> "Progress":
+        """Before the first pulse."""
+        w = jax.tree.map(jnp.ravel, w)
+        none = jnp.zeros(jax.tree.leaves(w)[0].shape, jnp.int32)
+        return cls(w, none, none, jnp.uint32(0))
+
+    def sent(self, shape: tuple[int, int]) -> Sent:
+        """The outcome, as arrays of the given shape."""
+        return Sent(*jax.tree.map(lambda part: part.reshape(shape), self[:3]))
+
+
+def send_list(
+    key: jax.Array, device: Device, cells: AnyCells, pulses: PulseList, progress: Progress
+) -> Progress:
+    """The array after the pulses of a list, each seeing the weight that those before have left.
+
+    The first entry of each crosspoint sends one pulse, all of them together, until there is none
+    left. Which one is first is found in a table that crosspoints share: where two of them meet in
+    it, one waits.
+
+    Args:
+      key: a PRNG key for the noise of the pulses.
+      device: the device.
+      cells: its constants, of the shape of the array.
+      pulses: the list.
+      progress: the array before.
+    """
+    size = len(pulses.place)
+    words = words_at(key, progress.seen + jnp.arange(size, dtype=jnp.uint32))
+    table_bits = (8 * size - 1).bit_length()
+    bucket = (pulses.place.astype(jnp.uint32) * jnp.uint32(0x9E3779B1)) >> (32 - table_bits)
+    own_cells = jax.tree.map(
+        lambda part: part.ravel()[pulses.place] if jnp.ndim(part) == 2 else part, cells
+    )
+    rank = size - jnp.arange(size, dtype=jnp.int32)
+
+    def one_pulse(carry):
+        turn, table, count, (w, up, down, seen) = carry
+        tag = turn * size + rank  # Larger than all of the turns before.
+        table = table.at[jnp.where(count > 0, bucket, 2**table_bits)].max(tag, mode="drop")
+        now = (count > 0) & (table[bucket] == tag)
+        at = jnp.where(now, pulses.place, up.size)
+        direction = jnp.where(now, jnp.where(pulses.down, -1.0, 1.0), 0.0)
+        before = jax.tree.map(lambda part: part[pulses.place], w)
+        xi = normals(stream(words, turn), 0, device.num_normals)
+        after = device.pulse(own_cells, before, direction, xi)
+        progress = Progress(
+            jax.tree.map(lambda part, new: part.at[at].set(new, mode="drop"), w, after),
+            up.at[at].add((~pulses.down).astype(jnp.int32), mode="drop"),
+            down.at[at].add(pulses.down.astype(jnp.int32), mode="drop"),
+            seen,
+        )
+        return turn + 1, table, count - now, progress
+
+    start = jnp.int32(0), jnp.zeros(2**table_bits, jnp.int32), pulses.count, progress
+    *_, progress = jax.lax.while_loop(lambda carry: jnp.any(carry[2] > 0), one_pulse, start)
+    return progress._replace(seen=progress.seen + jnp.uint32(size))
