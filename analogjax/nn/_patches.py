@@ -67,10 +67,3 @@ def extract_patches(
         )
         slices.append(x[(slice(None), *window)])
     return jnp.concatenate(slices, axis=-1)
-
-
-def each(value: int | Sequence[int] | None, axes: Sequence) -> tuple[int, ...]:
-    """One number for each axis, from one for all, one for each, or None for 1."""
-    if value is None or isinstance(value, int):
-        return (1 if value is None else value,) * len(axes)
-    return tuple(value)
