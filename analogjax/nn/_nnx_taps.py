@@ -30,7 +30,8 @@ class Tap(nnx.Variable):
       >>> import jax.numpy as jnp
       >>> from flax import nnx
       >>> from analogjax.nn import nnx as ann
-      >>> @nnx.scan(in_axes=(nnx.StateAxes({ann.Tap: 0, ...: None}), nnx.Carry), length=5)
+      >>> axes = nnx.StateAxes({ann.Tap: 0, ...: None})
+      >>> @nnx.scan(in_axes=(axes, nnx.Carry), out_axes=nnx.Carry, length=5)
       ... def unroll(layer, x):
       ...     return jnp.tanh(layer(x))
       >>> layer = ann.Linear(3, 3, rngs=nnx.Rngs(0))
