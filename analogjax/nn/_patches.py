@@ -78,10 +78,3 @@ _SHORT = 36
 def _side_by_side(x, windows: Iterable[Sequence[slice]]) -> jax.Array:
     """Windows of the spatial axes, one after another along the last axis."""
     return jnp.concatenate([x[(slice(None), *window)] for window in windows], axis=-1)
-
-
-def each(value: int | Sequence[int] | None, axes: Sequence) -> tuple[int, ...]:
-    """One number for each axis, from one for all, one for each, or None for 1."""
-    if value is None or isinstance(value, int):
-        return (1 if value is None else value,) * len(axes)
-    return tuple(value)

@@ -51,11 +51,34 @@ def _backward(saved, d):
 tapped_product.defvjp(_forward, _backward)
 
 
-def product(x: jax.Array, w: jax.Array, tap: Factors | None) -> jax.Array:
-    """``x @ w``, tapped if there is a tap."""
-    return x @ w if tap is None else tapped_product(x, w, tap)
+def product(x: jax.Array, w: jax.Array, tap: Factors | None, groups: int = 1) -> jax.Array:
+    """``x @ w``, tapped if there is a tap.
+
+    With several groups, x is ``(..., groups, in)``, each group with its own columns of w,
+    ``(in, groups * out)``, and the product is ``(..., groups, out)``.
+    """
+    if groups > 1:
+        columns = w.reshape(w.shape[0], groups, -1)
+        return jax.vmap(product, in_axes=(-2, 1, -2), out_axes=-2)(x, columns, tap)
+    if tap is None:
+        return x @ w
+    if tap.x.shape != x.shape:
+        raise ValueError(
+            f"A tap of inputs {tap.x.shape} was given for inputs {x.shape}: make the taps with "
+            f"arguments of the shapes that the loss is called with."
+        )
+    return tapped_product(x, w, tap)
 
 
-def empty_tap(x: jax.Array, features: int, dtype) -> Factors:
-    """Zeros of the shapes of the factors of a product of ``x`` with ``features`` outputs."""
-    return Factors(jnp.zeros(x.shape, dtype), jnp.zeros((*x.shape[:-1], features), dtype))
+def empty_tap(x: jax.Array, y: jax.Array) -> Factors:
+    """Zeros of the shapes of the factors of a product ``y`` with ``x``.
+
+    They are computed from both, so that a flax transformation whose axes would give one tap to
+    all its steps cannot mistake them for a constant and fails.
+    """
+    return Factors(0 * x, 0 * y)
+
+
+def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
+    """``y + bias`` with ``y`` as a matrix, the shape in which a product's errors are used, too."""
+    return y if bias is None else (y.reshape(-1, y.shape[-1]) + bias).reshape(y.shape)

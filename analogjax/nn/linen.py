@@ -1,9 +1,10 @@
 """Linen layers whose products are those of a crossbar and which give away their factors.
 
 The layers take flax's own arguments. :func:`taps` makes the zeros by which a loss is
-differentiated to gather the factors (x, d) of every layer in one backward pass.
+differentiated to gather the factors (x, d) of every call of a layer in one backward pass.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,12 @@ import optax
 from flax import linen as nn
 from flax.linen import initializers
 from flax.linen.dtypes import promote_dtype
-from flax.linen.linear import canonicalize_padding
 from flax.training import train_state
 
-from analogjax.nn._patches import each, extract_patches
-from analogjax.nn._product import empty_tap, product
-
-_COLLECTION = "taps"
+from analogjax.nn._convolution import check_groups, convolve
+from analogjax.nn._linen_taps import tapped
+from analogjax.nn._linen_taps import taps as taps
+from analogjax.nn._product import add_bias
 
 
 class Dense(nn.Module):
@@ -56,14 +56,16 @@ class Dense(nn.Module):
         kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
         bias = _bias(self)
         inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
-        y = product(inputs, kernel, _tap(self, inputs, self.features))
-        return y if bias is None else y + bias
+        y = tapped(self, inputs, kernel)
+        return add_bias(y, bias)
 
 
 class Conv(nn.Module):
     """A convolution on a crossbar: each patch of the input times the kernel as a matrix.
 
-    Every output position is a pulse vector of its own when the kernel is updated.
+    Every output position is a pulse vector of its own when the kernel is updated. The factors of
+    several groups are x ``(..., groups, in)`` and d ``(..., groups, features / groups)``, with
+    ``in`` the kernel entries of one group.
 
     Attributes:
       features: number of output channels.
@@ -71,10 +73,11 @@ class Conv(nn.Module):
       strides: step between two positions, one number for all axes or one for each.
       padding: "SAME", "VALID", a number for all sides, or a number or pair for each axis.
       kernel_dilation: distance of two kernel entries, one number for all axes or one for each.
+      feature_group_count: number of groups of channels and of features, each an array of its own.
       use_bias: whether to add a bias.
       dtype: type of the computation; inferred from inputs and parameters by default.
       param_dtype: type of the parameters.
-      kernel_init: initializer of the kernel, ``(*kernel_size, channels, features)``.
+      kernel_init: initializer of the kernel, ``(*kernel_size, channels / groups, features)``.
       bias_init: initializer of the bias, ``(features,)``.
 
     Example:
@@ -91,6 +94,7 @@ class Conv(nn.Module):
     strides: int | Sequence[int] = 1
     padding: str | int | Sequence[int | tuple[int, int]] = "SAME"
     kernel_dilation: int | Sequence[int] = 1
+    feature_group_count: int = 1
     use_bias: bool = True
     dtype: Any = None
     param_dtype: Any = jnp.float32
@@ -101,59 +105,22 @@ class Conv(nn.Module):
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Applies the layer to ``(batch, *spatial, channels)``."""
         size = (self.kernel_size,) if isinstance(self.kernel_size, int) else self.kernel_size
-        shape = (*size, inputs.shape[-1], self.features)
+        channels, groups = inputs.shape[-1], self.feature_group_count
+        check_groups(groups, channels, self.features)
+        shape = (*size, channels // groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
         bias = _bias(self)
         inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
-        patches = extract_patches(
+        y = convolve(
+            functools.partial(tapped, self),
             inputs,
-            size,
-            each(self.strides, size),
-            canonicalize_padding(self.padding, len(size)),
-            each(self.kernel_dilation, size),
+            kernel,
+            strides=self.strides,
+            padding=self.padding,
+            dilation=self.kernel_dilation,
+            groups=groups,
         )
-        matrix = kernel.reshape(-1, self.features)
-        y = product(patches, matrix, _tap(self, patches, self.features))
-        return y if bias is None else y + bias
-
-
-def taps(model: nn.Module, variables, *args, **kwargs):
-    """Zeros by which to differentiate a loss for the factors of every analog layer.
-
-    Only shapes are computed, while tracing; nothing runs. Pass the result to ``apply`` as the
-    collection "taps" and differentiate by it: the gradient holds a pair (x, d) at each kernel's
-    path, as the rules want for ``factors=``.
-
-    Args:
-      model: a linen model.
-      variables: its variables, ``{"params": ...}`` and whatever else it has.
-      *args: the model's inputs, of the shapes of the mini-batch.
-      **kwargs: further arguments of ``apply``.
-
-    Returns:
-      The collection.
-
-    Raises:
-      ValueError: if a layer is called twice, since each call would need a tap of its own.
-
-    Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from analogjax.nn import linen as ann
-      >>> model, x = ann.Dense(3), jnp.ones((4, 2))
-      >>> variables = model.init(jax.random.key(0), x)
-      >>> def loss(taps):
-      ...     return model.apply({**variables, "taps": taps}, x).sum()
-      >>> factors = jax.grad(loss)(ann.taps(model, variables, x))
-      >>> factors["kernel"].x.shape, factors["kernel"].d.shape
-      ((4, 2), (4, 3))
-    """
-
-    def collect(variables):
-        mutable = nn.DenyList("params")  # Batch statistics, say, may change in the pass.
-        return model.apply(variables, *args, mutable=mutable, **kwargs)[1]
-
-    shapes = jax.eval_shape(collect, variables).get(_COLLECTION, {})
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return add_bias(y, bias)
 
 
 class TrainState(train_state.TrainState):
@@ -186,16 +153,3 @@ def _bias(layer):
     if not layer.use_bias:
         return None
     return layer.param("bias", layer.bias_init, (layer.features,), layer.param_dtype)
-
-
-def _tap(layer: nn.Module, x: jax.Array, features: int):
-    """The layer's tap if the collection is given or being made, else None."""
-    making = layer.is_mutable_collection(_COLLECTION) and not layer.is_initializing()
-    if making and layer.has_variable(_COLLECTION, "kernel"):
-        raise ValueError(
-            f"Layer '{'/'.join(layer.path)}' is called twice in one pass: its two calls would "
-            f"share one tap. Train such a layer on gradients alone, without taps."
-        )
-    if making or layer.has_variable(_COLLECTION, "kernel"):
-        return layer.variable(_COLLECTION, "kernel", lambda: empty_tap(x, features, x.dtype)).value
-    return None

@@ -77,7 +77,7 @@ class BatchedPulses(PulseScheme):
 
     def _send_counts(self, key, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
         key_counts, key_order = jax.random.split(key)
-        up, down = count_coincidences(key_counts, lines)
+        up, down = count_coincidences(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
         return Sent(
             apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down), up, down
         )

@@ -13,7 +13,9 @@ _CHUNK = 128
 
 
 @one_by_one
-def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Array]:
+def count_coincidences(
+    key: jax.Array, lines: Lines, columns: int
+) -> tuple[jax.Array, jax.Array]:
     r"""The numbers of up and of down pulses, with the joint law of the bit trains.
 
     With signed bits :math:`s_x, s_\delta \in \{-1, 0, 1\}` of all lines, pairs and slots, the
@@ -23,12 +25,14 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
 
     Args:
       key: a PRNG key.
-      lines: what the pulse generators do, ``(batch, in)``, ``(batch, out)``, ``(batch, 1)``.
+      lines: what the pulse generators do, for ``(batch, in)`` and ``(batch, out)``.
+      columns: number of columns of the array; a multiple G of ``out`` if they are G groups.
 
     Returns:
-      ``(up, down)``, int32, ``(in, out)``.
+      ``(up, down)``, int32, ``(in, columns)``.
     """
     (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
+    groups = columns // outputs
     key_x, key_d = jax.random.split(key)
     words_d = draw_words(key_d, (pairs, outputs))
     size = min(_CHUNK, pairs)
@@ -45,16 +49,17 @@ def count_coincidences(key: jax.Array, lines: Lines) -> tuple[jax.Array, jax.Arr
             some = listed[jnp.minimum(at, pairs - 1)]
             words_x = words_at(key_x, some[:, None] * inputs + jnp.arange(inputs))
             x = _signed_bits(lines.gain_x[some] * lines.x[some], words_x, slot)
-            d = jnp.where((at < number)[:, None], bits_d[some], 0.0)
-            total += outer_sum(jnp.abs(x), jnp.abs(d))
-            return start + size, (total, net + outer_sum(x, d))
+            own = (at < number)[:, None] & (some[:, None] % groups == jnp.arange(groups))
+            d = (own[:, :, None] * bits_d[some][:, None]).reshape(size, columns)
+            total += outer_sum(jnp.abs(x), jnp.abs(d), columns)
+            return start + size, (total, net + outer_sum(x, d, columns))
 
         _, counts = jax.lax.while_loop(
             lambda carry: carry[0] < number, some_pairs, (jnp.int32(0), counts)
         )
         return slot + 1, counts
 
-    none = jnp.zeros((inputs, outputs))
+    none = jnp.zeros((inputs, columns))
     _, (total, net) = jax.lax.while_loop(
         lambda carry: carry[0] < lines.length.max(), one_slot, (jnp.int32(0), (none, none))
     )

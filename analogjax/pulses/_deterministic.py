@@ -40,11 +40,14 @@ def send_deterministic(
     Returns:
       The new weights and the pulses sent.
     """
-    shape = lines.x.shape[1], lines.d.shape[1]
+    shape = jax.tree.leaves(w)[0].shape
+    groups = shape[1] // lines.d.shape[1]
+    lines = jax.tree.map(lambda part: part.reshape(-1, groups, part.shape[1]), lines)
 
     def one_sample(sent, inputs):
         key, line = inputs
-        number = COUNTS[pulse_type](line).astype(jnp.int32)
+        number = jax.vmap(COUNTS[pulse_type], out_axes=1)(line)
+        number = number.reshape(shape).astype(jnp.int32)
         up, down = jnp.maximum(-number, 0), jnp.maximum(number, 0)
         w = apply_counts(draw_words(key, shape), device, cells, sent.w, up, down)
         return Sent(w, sent.up + up, sent.down + down), None

@@ -68,45 +68,49 @@ class ExpectedPulses(PulseScheme):
         learning_rate,
     ) -> Sent:
         """The recursion, with the mean number of pulses each crosspoint received."""
-        up, down = self._counts(x, d, learning_rate, device.granularity)
+        _check_single(device, w)
+        up, down = self._counts(x, d, learning_rate, device.granularity, w.shape[1])
         return self._move(key, device, cells, w, up, down)
 
     def send_increment_pulses(
         self, key: jax.Array, device: Device, cells: AnyCells, w: jax.Array, increment: jax.Array
     ) -> Sent:
         r"""The recursion for one summed change: :math:`|\Delta|` is that of the sum."""
+        _check_single(device, w)
         count = increment / device.granularity
         never = jnp.zeros_like(count)
         up, down = jnp.maximum(count, 0.0), jnp.maximum(-count, 0.0)
         return self._move(key, device, cells, w, Counts(up, never), Counts(down, never))
 
-    def _counts(self, x, d, learning_rate, granularity) -> tuple[Counts, Counts]:
-        if self.desired_bl is not None:
-            return pulse_statistics(
-                line_probabilities(
-                    x,
-                    d,
-                    learning_rate,
-                    granularity,
-                    desired_bl=self.desired_bl,
-                    update_management=self.update_management,
-                    update_bl_management=self.update_bl_management,
-                )
-            )
-        return unlimited_statistics(x, d, learning_rate, granularity)
+    def _counts(self, x, d, learning_rate, granularity, outputs) -> tuple[Counts, Counts]:
+        if self.desired_bl is None:
+            return unlimited_statistics(x, d, learning_rate, granularity, outputs)
+        lines = line_probabilities(
+            x,
+            d,
+            learning_rate,
+            granularity,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
+        )
+        return pulse_statistics(lines, outputs)
 
     def _move(self, key, device, cells, w, up: Counts, down: Counts) -> Sent:
-        if isinstance(w, tuple):
-            raise ValueError(
-                f"ExpectedPulses follows one conductance a crosspoint, {type(device).__name__} has "
-                f"several: use BatchedPulses or CoincidencePulses."
-            )
         q_up, q_down = device.response(cells, w)
         move = up.mean * q_up - down.mean * q_down
         if self.noise:
             variance = _variance(up) * q_up**2 + _variance(down) * q_down**2
             move += jnp.sqrt(variance) * jax.random.normal(key, w.shape)
         return Sent(device.program(cells, w + device.granularity * move), up.mean, down.mean)
+
+
+def _check_single(device: Device, w) -> None:
+    if isinstance(w, tuple):
+        raise ValueError(
+            f"ExpectedPulses follows one conductance a crosspoint, {type(device).__name__} has "
+            f"several: use BatchedPulses or CoincidencePulses."
+        )
 
 
 def _variance(counts: Counts) -> jax.Array:

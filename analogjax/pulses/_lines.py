@@ -120,7 +120,7 @@ class Counts(NamedTuple):
     prob: jax.Array
 
 
-def pulse_statistics(lines: Lines) -> tuple[Counts, Counts]:
+def pulse_statistics(lines: Lines, outputs: int) -> tuple[Counts, Counts]:
     r"""Statistics of the up and of the down counts of a whole mini-batch.
 
     The counts of one vector pair are Binomial(BL, P) with :math:`P = p_x p_\delta`; pairs of equal
@@ -130,21 +130,22 @@ def pulse_statistics(lines: Lines) -> tuple[Counts, Counts]:
 
     Args:
       lines: what the pulse generators do.
+      outputs: number of columns, as in :func:`outer_sum`.
 
     Returns:
       ``(up, down)``.
     """
     x, d = lines.inputs(), lines.outputs()
-    up_mean, down_mean = _split(x, d * lines.length)
-    up_square, down_square = _split(x * jnp.abs(x), d * jnp.abs(d) * lines.length)
+    up_mean, down_mean = _split(x, d * lines.length, outputs)
+    up_square, down_square = _split(x * jnp.abs(x), d * jnp.abs(d) * lines.length, outputs)
     return Counts(up_mean, _prob(up_square, up_mean)), Counts(
         down_mean, _prob(down_square, down_mean)
     )
 
 
-def unlimited_statistics(x, d, learning_rate, granularity) -> tuple[Counts, Counts]:
+def unlimited_statistics(x, d, learning_rate, granularity, outputs) -> tuple[Counts, Counts]:
     """As :func:`pulse_statistics` for trains without end, whose coincidences are all rare."""
-    up, down = _split(x, d * (learning_rate / granularity))
+    up, down = _split(x, d * (learning_rate / granularity), outputs)
     return Counts(up, jnp.zeros_like(up)), Counts(down, jnp.zeros_like(down))
 
 
@@ -152,13 +153,23 @@ def _prob(square, mean):
     return jnp.clip(ratio(square, mean), 0.0, 1.0)
 
 
-def _split(x, d):
+def _split(x, d, outputs):
     """Sums over the batch of ``|x d|``, over the pairs of opposite and of equal sign."""
-    total = outer_sum(jnp.abs(x), jnp.abs(d))
-    signed = outer_sum(x, d)
+    total = outer_sum(jnp.abs(x), jnp.abs(d), outputs)
+    signed = outer_sum(x, d, outputs)
     return jnp.maximum((total - signed) / 2, 0.0), jnp.maximum((total + signed) / 2, 0.0)
 
 
-def outer_sum(x: jax.Array, d: jax.Array) -> jax.Array:
-    """The sum of the outer products of vector pairs, ``(batch, in)`` and ``(batch, out)``."""
-    return jnp.matmul(x.T, d, precision=jax.lax.Precision.HIGHEST)
+def outer_sum(x: jax.Array, d: jax.Array, outputs: int) -> jax.Array:
+    """The sum of the outer products of vector pairs, ``(in, outputs)``.
+
+    Args:
+      x: ``(batch, in)``.
+      d: ``(batch, outputs)``; or ``(batch, outputs / G)``, where the vectors belong to the G groups
+        of columns in turn.
+      outputs: number of columns.
+    """
+    groups = outputs // d.shape[1]
+    x, d = (part.reshape(-1, groups, part.shape[1]) for part in (x, d))
+    product = jnp.einsum("bgi,bgo->igo", x, d, precision=jax.lax.Precision.HIGHEST)
+    return product.reshape(x.shape[2], outputs)

@@ -30,7 +30,7 @@ class PulseScheme(abc.ABC):
     ) -> Sent:
         """As :meth:`apply`, with the number of pulses each crosspoint received."""
         if not device.pulsed:
-            return _add(device, cells, w, -learning_rate * outer_sum(x, d))
+            return _add(device, cells, w, -learning_rate * outer_sum(x, d, w.shape[1]))
         return self.send_pulses(key, device, cells, w, x, d, learning_rate)
 
     def apply(
@@ -51,7 +51,9 @@ class PulseScheme(abc.ABC):
           cells: its constants, from ``device.sample``.
           w: weights, ``(in, out)``.
           x: input vectors, ``(batch, in)``.
-          d: error vectors (the gradient of the loss at the outputs), ``(batch, out)``.
+          d: error vectors (the gradient of the loss at the outputs), ``(batch, out)``; or
+            ``(batch, out / G)`` where the columns are G groups, each an array of its own, whose
+            vectors follow each other in turn.
           learning_rate: weight change per unit of x times d.
 
         Returns:

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from analogjax.pulses import Factors
-from analogjax.rules._checks import as_key, check_finite, check_rate, matrix_shape
+from analogjax.rules._checks import as_key, check_finite, check_pair, check_rate, matrix_shape
 from analogjax.rules._paths import leaf_name
 from analogjax.rules._signal import Signal
 from analogjax.rules._warm_start import WarmStart
@@ -72,9 +72,10 @@ def analog_transformation(
     """Makes a gradient transformation of a rule for one matrix.
 
     Its ``update`` takes ``value`` (the loss, for a warm start that needs it) and ``factors`` (a
-    tree with a :class:`Factors` at the path of each parameter) as optional extra arguments,
-    and ignores any other. It emits ``W(new tiles) - params``, so that the parameters follow the
-    tiles whatever happened to them in between.
+    tree with a :class:`Factors` at the path of each parameter, or a tuple of them, one for each
+    use of the parameter) as optional extra arguments, and ignores any other. It emits
+    ``W(new tiles) - params``, so that the parameters follow the tiles whatever happened to them
+    in between.
 
     Args:
       learning_rate: weight change per unit of gradient, a number or a schedule.
@@ -144,7 +145,7 @@ def _step_keys(key, names: list[str], num_keys: int) -> jax.Array:
 
 
 def _by_name(factors) -> dict[str, Factors]:
-    """The factors by the path of their parameter."""
+    """The factors by their paths: a parameter's own, or one step deeper for each of its calls."""
 
     def is_pair(node):
         return isinstance(node, Factors) or (
@@ -155,8 +156,8 @@ def _by_name(factors) -> dict[str, Factors]:
     for path, leaf in leaves:
         if not is_pair(leaf):
             raise ValueError(
-                f"factors must hold a pair (x, d) at each parameter's path, found "
-                f"{type(leaf).__name__} at '{leaf_name(path)}'."
+                f"factors must hold a pair (x, d) at each parameter's path, or a tuple of pairs, "
+                f"found {type(leaf).__name__} at '{leaf_name(path)}'."
             )
     return {leaf_name(path): Factors(*leaf) for path, leaf in leaves}
 
@@ -165,15 +166,13 @@ def _signal(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) ->
     matrix = gradient.astype(jnp.float32).reshape(matrix_shape(name, gradient))
     if pairs is None:
         return Signal(matrix, None)
-    if name not in pairs:
+    calls = [pair for path, pair in pairs.items() if name in (path, path.rpartition("/")[0])]
+    if not calls:
         raise ValueError(
             f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): make its layer one "
             f"of analogjax.nn, or leave factors out to train on gradients alone."
         )
-    x, d = pairs[name].flat()
-    if (x.shape[-1], d.shape[-1]) != matrix.shape or x.shape[0] != d.shape[0]:
-        raise ValueError(
-            f"The factors of '{name}' have shapes {x.shape} and {d.shape}; its matrix needs "
-            f"(batch, {matrix.shape[0]}) and (batch, {matrix.shape[1]})."
-        )
+    for pair in calls:
+        check_pair(name, pair, gradient.shape)
+    x, d = (jnp.concatenate(parts) for parts in zip(*(pair.flat() for pair in calls), strict=True))
     return Signal(matrix, Factors(x.astype(jnp.float32), d.astype(jnp.float32)))

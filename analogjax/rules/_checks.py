@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices import Device, check_device, is_concrete
-from analogjax.pulses import largest
+from analogjax.pulses import Factors, largest
 from analogjax.rules._signal import Signal
 
 
@@ -77,6 +77,27 @@ def matrix_shape(name: str, leaf) -> tuple[int, int]:
             f"to an ordinary optimizer, with optax.partition and analogjax.nn.labels."
         )
     return math.prod(shape[:-1]), shape[-1]
+
+
+def check_pair(name: str, pair: Factors, shape: tuple[int, ...]) -> None:
+    """Raises a ValueError if factors do not fit a parameter of the given shape.
+
+    They are x ``(..., in)`` and d ``(..., out)``, or x ``(..., groups, in)`` and
+    ``(..., groups, out / groups)`` for a matrix whose columns are split into arrays.
+    """
+    inputs, outputs = math.prod(shape[:-1]), shape[-1]
+    *lead, own = pair.d.shape or (0,)
+    groups = outputs // max(own, 1)
+    grouped = groups == 1 or lead[-1:] == [groups]
+    if pair.x.shape == (*lead, inputs) and own * groups == outputs and grouped:
+        return
+    stacked = pair.x.shape[-1:] == (math.prod(shape[1:-1]),) and own == outputs and len(shape) > 2
+    hint = " For layers stacked in one parameter, unroll them into one each." if stacked else ""
+    raise ValueError(
+        f"The factors of '{name}' have shapes {pair.x.shape} and {pair.d.shape}; its matrix needs "
+        f"(..., {inputs}) and (..., {outputs}), or (..., G, {inputs}) and "
+        f"(..., G, {outputs} / G) for G groups.{hint}"
+    )
 
 
 def check_finite(name: str, signal: Signal) -> jax.Array:

@@ -14,7 +14,8 @@ class Signal(NamedTuple):
 
     Attributes:
       gradient: summed gradient of the mini-batch, ``(in, out)``.
-      factors: the vectors whose outer products sum to it, or None.
+      factors: the vectors whose outer products sum to it, ``(batch, in)`` and ``(batch, out)``,
+        or None. For G groups of columns they are ``(batch * G, in)`` and ``(batch * G, out / G)``.
     """
 
     gradient: jax.Array

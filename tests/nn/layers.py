@@ -1,10 +1,13 @@
 """Each analog layer beside flax's own, over what its arguments can say."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
 
+from analogjax.nn import Factors
 from analogjax.nn import linen as ann
 from analogjax.nn import nnx as annx
 
@@ -31,8 +34,20 @@ LAYERS = {
         {"kernel_size": (2,), "strides": 3, "padding": 2, "use_bias": False},
         (2, 8, 3),
     ),
+    "conv_2d_groups_strided": (
+        {"kernel_size": (3, 2), "feature_group_count": 2, "strides": (2, 1), "padding": "VALID"},
+        (2, 5, 6, 4),
+    ),
+    "conv_2d_depthwise_dilated": (
+        {"kernel_size": (2, 2), "feature_group_count": 3, "kernel_dilation": 2, "use_bias": False},
+        (2, 4, 5, 3),
+    ),
+    "conv_1d_groups_padded": (
+        {"kernel_size": (3,), "feature_group_count": 3, "padding": ((2, 0),)},
+        (2, 5, 6),
+    ),
 }
-FEATURES = 5
+FEATURES = 6
 
 
 def inputs(name):
@@ -66,6 +81,13 @@ def nonlinear(y):
     return jnp.sum(jnp.sin(y) + 0.1 * y**2)
 
 
-def outer_sum(pair, shape):
+def outer_sum(factors, shape):
     """The gradient of a kernel of the given shape that its factors stand for."""
-    return jnp.einsum("bi,bo->io", *pair.flat()).reshape(shape)
+    calls = (factors,) if isinstance(factors, Factors) else factors
+    inputs, outputs = math.prod(shape[:-1]), shape[-1]
+    total = jnp.zeros(shape)
+    for x, d in calls:
+        groups = outputs // d.shape[-1]
+        x, d = x.reshape(-1, groups, inputs), d.reshape(-1, groups, d.shape[-1])
+        total += jnp.einsum("bgi,bgo->igo", x, d).reshape(shape)
+    return total

@@ -23,15 +23,6 @@ class Network(nn.Module):
         return nn.LayerNorm()(x)
 
 
-class CalledTwice(nn.Module):
-    """One layer used for two products."""
-
-    @nn.compact
-    def __call__(self, x):
-        layer = ann.Dense(x.shape[-1], name="shared")
-        return layer(layer(x))
-
-
 @pytest.fixture(scope="module")
 def network():
     model, x = Network(), jax.random.normal(jax.random.key(1), (4, 4, 4, 1))
@@ -140,12 +131,36 @@ def test_half_precision_factors_have_the_type_of_the_computation():
     assert {leaf.dtype for leaf in factors["kernel"]} == {jnp.dtype(jnp.bfloat16)}
 
 
-def test_a_layer_called_twice_is_refused_by_name():
-    model, x = CalledTwice(), jnp.ones((4, 3))
+@pytest.mark.parametrize("mutable", [True, ["taps"]])
+def test_given_taps_are_used_and_returned_as_they_are_where_variables_may_change(mutable):
+    model, x = ann.Dense(2), jnp.ones((4, 3))
     variables = model.init(jax.random.key(0), x)
-    with pytest.raises(ValueError, match="'shared' is called twice"):
-        ann.taps(model, variables, x)
-    assert model.apply(variables, x).shape == x.shape
+    taps = jax.tree.map(lambda leaf: leaf + 7.0, ann.taps(model, variables, x))
+    y, changed = model.apply({**variables, "taps": taps}, x, mutable=mutable)
+    np.testing.assert_array_equal(y, model.apply(variables, x))
+    jax.tree.map(np.testing.assert_array_equal, changed["taps"], taps)
+
+
+def test_taps_of_another_mini_batch_are_refused():
+    model, x = ann.Dense(2), jnp.ones((4, 3))
+    variables = model.init(jax.random.key(0), x)
+    taps = ann.taps(model, variables, x)
+    with pytest.raises(ValueError, match=r"tap of inputs \(4, 3\) was given for inputs \(1, 3\)"):
+        model.apply({**variables, "taps": taps}, x[:1])
+
+
+@pytest.mark.parametrize("groups", [0, 2, 4])
+def test_groups_that_do_not_divide_channels_and_features_are_refused(groups):
+    layer = ann.Conv(6, (3,), feature_group_count=groups)
+    with pytest.raises(ValueError, match=rf"channels \(3\) and the features \(6\), got {groups}"):
+        layer.init(jax.random.key(0), jnp.ones((1, 4, 3)))
+
+
+def test_each_group_of_channels_is_a_vector_of_its_own():
+    layer, x = ann.Conv(6, (3,), feature_group_count=2), jnp.ones((2, 5, 4))
+    variables = layer.init(jax.random.key(0), x)
+    taps = ann.taps(layer, variables, x)
+    assert (taps["kernel"].x.shape, taps["kernel"].d.shape) == ((2, 5, 2, 6), (2, 5, 2, 3))
 
 
 def paths_and_leaves(tree, kind=None):

@@ -117,16 +117,11 @@ def test_value_and_factors_returns_what_value_and_grad_does(images, has_aux):
     jax.tree.map(close, grads, flax_grads)
 
 
-def test_a_layer_called_twice_is_refused_by_name():
-    model = nnx.Dict(shared=annx.Linear(3, 3, rngs=nnx.Rngs(0)))
-    with pytest.raises(ValueError, match="'shared' is called twice"):
-        annx.value_and_factors(lambda m, x: m["shared"](m["shared"](x)).sum())(model, jnp.ones(3))
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"feature_group_count": 2}, r"feature groups \(got 2\)"),
+        ({"feature_group_count": 3}, r"channels \(2\) and the features \(2\), got 3"),
+        ({"mask": jnp.ones((3, 3, 2, 2))}, "no mask"),
         ({"input_dilation": 2}, r"input dilation \(got 2\)"),
     ],
 )

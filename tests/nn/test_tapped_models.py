@@ -45,3 +45,28 @@ def test_taps_take_arguments_that_are_not_arrays_and_models_with_statistics():
     variables = model.init(jax.random.key(0), x, train=False)
     taps = ann.taps(model, variables, x, train=True)
     assert taps["layer"]["kernel"].d.shape == (4, 2)
+
+
+class _Encoder(nn.Module):
+    def setup(self):
+        self.block = nn.jit(_Dropped)()
+
+    def encode(self, x):
+        return self.block(self.block(x))
+
+
+class _Dropped(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dropout(0.5, deterministic=False)(ann.Dense(3, name="layer")(x))
+
+
+def test_taps_take_a_method_and_keys_and_change_no_random_draw():
+    model, x = _Encoder(), jax.random.normal(jax.random.key(0), (4, 3))
+    rest = {"rngs": {"dropout": jax.random.key(1)}, "method": "encode"}
+    variables = model.init({"params": jax.random.key(0), **rest["rngs"]}, x, method="encode")
+    expected = model.apply(variables, x, **rest)
+    for method in ("encode", _Encoder.encode, lambda model, x: model.block(model.block(x))):
+        taps = ann.taps(model, variables, x, rngs=rest["rngs"], method=method)
+        assert len(taps["block"]["layer"]["kernel"]) == 2
+        np.testing.assert_array_equal(model.apply({**variables, "taps": taps}, x, **rest), expected)

@@ -96,7 +96,11 @@ FACTORS = [
     ({"other": (X, D)}, r"lacks the parameter 'layer/kernel' \(it has \['other'\]\)"),
     ({"layer": {"kernel": (X.T, D)}}, r"'layer/kernel' have shapes \(3, 4\) and \(4, 2\)"),
     ({"layer": {"kernel": (X, D[:3])}}, r"have shapes \(4, 3\) and \(3, 2\)"),
-    ({"layer": {"kernel": (X, X)}}, r"needs \(batch, 3\) and \(batch, 2\)"),
+    ({"layer": {"kernel": (X, X)}}, r"needs \(..., 3\) and \(..., 2\)"),
+    ({"layer": {"kernel": (X, D[:, :1])}}, r"or \(..., G, 3\) and \(..., G, 2 / G\) for G groups"),
+    ({"layer": {"kernel": ((X, D), (X, D.T))}}, r"have shapes \(4, 3\) and \(2, 4\)"),
+    ({"layer": {"kernel": (X[0, 0], D)}}, r"have shapes \(\) and \(4, 2\)"),
+    ({"layer": {"kernel": (X, D[0, 0])}}, r"have shapes \(4, 3\) and \(\)"),
     ({"layer": {"kernel": X}}, r"pair \(x, d\) .* found \w+ at 'layer/kernel'"),
     ({"layer": {"kernel": (X, D, D)}}, r"pair \(x, d\) .* found \w+ at 'layer/kernel/0'"),
 ]

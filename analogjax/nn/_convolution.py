@@ -1,0 +1,68 @@
+"""A convolution whose product with the kernel is left to a function, such as a tapped one."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax.linen.linear import canonicalize_padding
+
+from analogjax.nn._patches import extract_patches
+
+PerAxis = int | Sequence[int] | None
+
+
+def convolve(
+    multiply: Callable[[jax.Array, jax.Array, int], jax.Array],
+    inputs: jax.Array,
+    kernel: jax.Array,
+    *,
+    strides: PerAxis,
+    padding,
+    dilation: PerAxis,
+    groups: int,
+) -> jax.Array:
+    """The convolution of inputs with a kernel, each group of features an array of its own.
+
+    Args:
+      multiply: a function of patches, the kernel as a matrix and the number of groups, as
+        ``analogjax.nn._product.product`` is.
+      inputs: ``(batch, *spatial, channels)``.
+      kernel: ``(*kernel_size, channels / groups, features)``.
+      strides: as in flax.
+      padding: as in flax.
+      dilation: of the kernel, as in flax.
+      groups: number of groups of channels and of features.
+
+    Returns:
+      ``(batch, *positions, features)``.
+    """
+    *size, _, features = kernel.shape
+    pads = canonicalize_padding(padding, len(size))
+    patches = extract_patches(inputs, size, _each(strides, size), pads, _each(dilation, size))
+    matrix = kernel.reshape(-1, features)
+    if groups == 1:
+        return multiply(patches, matrix, groups)
+    y = multiply(_split_groups(patches, inputs.shape[-1], groups), matrix, groups)
+    return y.reshape(*y.shape[:-2], features)
+
+
+def check_groups(groups: int, channels: int, features: int) -> None:
+    """Raises a ValueError if channels or features cannot be split into groups."""
+    if groups < 1 or channels % groups or features % groups:
+        raise ValueError(
+            f"feature_group_count must divide the channels ({channels}) and the features "
+            f"({features}), got {groups}."
+        )
+
+
+def _split_groups(patches: jax.Array, channels: int, groups: int) -> jax.Array:
+    """Patches as ``(..., groups, in)``: the channels are split, each with all kernel entries."""
+    split = patches.reshape(*patches.shape[:-1], -1, groups, channels // groups)
+    return jnp.moveaxis(split, -2, -3).reshape(*patches.shape[:-1], groups, -1)
+
+
+def _each(value: PerAxis, axes: Sequence) -> tuple[int, ...]:
+    """One number for each axis, from one for all, one for each, or None for 1."""
+    if value is None or isinstance(value, int):
+        return (1 if value is None else value,) * len(axes)
+    return tuple(value)

@@ -1,0 +1,141 @@
+"""The collection "taps" of a linen model: zeros to differentiate by, one pair for each call."""
+
+import functools
+import operator
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import core
+from flax import linen as nn
+
+from analogjax.nn._product import empty_tap, product
+from analogjax.pulses import Factors
+
+_COLLECTION = "taps"
+
+
+_COUNTER = "tap calls"
+_REMEDY = (
+    "The steps of a transformation would share one tap: give nn.scan, nn.RNN and nn.vmap "
+    "variable_axes={'taps': 0}, and call a layer of a scan nowhere else in the pass."
+)
+
+
+def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
+    """Zeros by which to differentiate a loss for the factors of every analog layer.
+
+    Only shapes are computed, while tracing; nothing runs. Pass the result to ``apply`` as the
+    collection "taps" and differentiate by it: the gradient holds a pair (x, d) at each kernel's
+    path, or a tuple of pairs for a layer called several times, one for each call in the order of
+    the pass, as the rules want for ``factors=``.
+
+    Under ``nn.scan``, ``nn.RNN`` and ``nn.vmap`` each step has a tap of its own; ask for it with
+    ``variable_axes={"taps": 0}`` beside the parameters that all steps share. ``nn.remat`` and
+    ``nn.jit`` need nothing. The taps serve one ``apply``, as two would get the sums of their
+    factors: let one ``method`` make all the calls of a loss.
+
+    Args:
+      model: a linen model.
+      variables: its variables, ``{"params": ...}`` and whatever else it has.
+      *args: the model's inputs, of the shapes of the mini-batch.
+      rngs: as for ``apply``.
+      method: as for ``apply``.
+      **kwargs: further arguments of the model.
+
+    Returns:
+      The collection.
+
+    Raises:
+      ValueError: if a layer runs under such a transformation without ``variable_axes={"taps": 0}``,
+        or if a layer of a scan is called in another scan or outside of it too.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.nn import linen as ann
+      >>> model, x = ann.Dense(3), jnp.ones((4, 2))
+      >>> variables = model.init(jax.random.key(0), x)
+      >>> def loss(taps):
+      ...     return model.apply({**variables, "taps": taps}, x).sum()
+      >>> factors = jax.grad(loss)(ann.taps(model, variables, x))
+      >>> factors["kernel"].x.shape, factors["kernel"].d.shape
+      ((4, 2), (4, 3))
+    """
+    given = {name: value for name, value in variables.items() if name != _COLLECTION}
+    record = _Record()
+
+    def run(flags, variables):
+        def call(scope, *args, **kwargs):
+            bound = model.clone(parent=scope, _deep_clone=True)  # As ``nn.apply`` does.
+            return _function(bound, method)(*args, **kwargs)
+
+        mutable = nn.DenyList("params")  # Batch statistics, say, may change in the pass.
+        apply = core.apply(call, mutable, flags)  # The scopes of all layers inherit the flags.
+        return apply(variables, *args, rngs=rngs, **kwargs)[1]
+
+    try:
+        made = jax.eval_shape(functools.partial(run, {_COLLECTION: record}), given)
+    except Exception as error:
+        jax.eval_shape(functools.partial(run, {}), given)  # The model's own errors, as they are.
+        raise ValueError(_REMEDY) from error
+    shapes = made.get(_COLLECTION, {})
+    record.check(shapes)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+def tapped(layer: nn.Module, x: jax.Array, w: jax.Array, groups: int = 1) -> jax.Array:
+    """The product of a layer, through its tap of this call if the collection is given."""
+    assert layer.scope is not None
+    record = layer.scope.flags.get(_COLLECTION)
+    if record is not None:
+        y = product(x, w, None, groups)
+        record.add(layer, empty_tap(x, y))
+        return y
+    if not layer.has_variable(_COLLECTION, "kernel"):
+        return product(x, w, None, groups)
+    pairs = _pairs(layer.get_variable(_COLLECTION, "kernel"))
+    return product(x, w, pairs[_count_call(layer.scope) % len(pairs)], groups)
+
+
+class _Record:
+    """The calls of the pass that makes the taps: layer, number of the call, place of its tap."""
+
+    def __init__(self):
+        self.calls: list[tuple[tuple[str, ...], int, int]] = []
+
+    def add(self, layer: nn.Module, tap: Factors) -> None:
+        """Makes the tap of one call."""
+        assert layer.scope is not None
+        before = _pairs(layer.get_variable(_COLLECTION, "kernel", ()))
+        self.calls.append((layer.path, _count_call(layer.scope), len(before)))
+        layer.put_variable(_COLLECTION, "kernel", (*before, tap) if before else tap)
+
+    def check(self, made) -> None:
+        """Raises a ValueError if the later pass, going by numbers, would take another tap."""
+        for path, number, place in self.calls:
+            pairs = _pairs(functools.reduce(operator.getitem, path, made)["kernel"])
+            if number % len(pairs) != place:
+                raise ValueError(f"Layer '{'/'.join(path)}': {_REMEDY}")
+
+
+def _pairs(tap: Factors | tuple[Factors, ...]) -> tuple[Factors, ...]:
+    return (tap,) if isinstance(tap, Factors) else tap
+
+
+def _count_call(scope: core.Scope) -> int:
+    """How often the layer of a scope was called before in this pass.
+
+    The count lies with flax's own counters of random draws, which outlive the many scopes that
+    remat, jit and scan make for one layer. A scan traces its body several times: the numbers go
+    on, and are taken modulo the number of taps.
+    """
+    number = scope.rng_counters.get(_COUNTER, 0)
+    scope.rng_counters[_COUNTER] = number + 1
+    return number
+
+
+def _function(model: nn.Module, method) -> Callable:
+    """The method of a bound model that ``apply`` would call."""
+    if method is None or isinstance(method, str):
+        return getattr(model, method or "__call__")
+    return functools.partial(getattr(method, "__func__", method), model)

@@ -1,0 +1,171 @@
+"""Taps of an NNX model: zeros to differentiate by, one pair for each call of a layer."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from analogjax.nn._product import empty_tap, product
+from analogjax.pulses import Factors
+
+Pairs = tuple[Factors, ...]
+
+_REMEDY = (
+    "The steps of a transformation would share one tap: give nnx.scan and nnx.vmap in_axes "
+    "nnx.StateAxes({Tap: 0, ...: None}) for the model, nnx.RNN state_axes=nnx.StateAxes("
+    "{Tap: 0, ...: nnx.Carry}), Tap being that of analogjax.nn.nnx, and call a layer in scans of "
+    "one length only."
+)
+
+
+class Tap(nnx.Variable):
+    """Zeros to differentiate by for the factors of a layer, a pair for each of its calls.
+
+    A layer has one only while :func:`value_and_factors` runs. Where the steps of a transformation
+    share the layer, each needs a tap of its own: ``nnx.StateAxes({Tap: 0, ...: None})``.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from flax import nnx
+      >>> from analogjax.nn import nnx as ann
+      >>> axes = nnx.StateAxes({ann.Tap: 0, ...: None})
+      >>> @nnx.scan(in_axes=(axes, nnx.Carry), out_axes=nnx.Carry, length=5)
+      ... def unroll(layer, x):
+      ...     return jnp.tanh(layer(x))
+      >>> layer = ann.Linear(3, 3, rngs=nnx.Rngs(0))
+      >>> loss = lambda layer, x: unroll(layer, x).sum()
+      >>> _, (_, factors) = ann.value_and_factors(loss)(layer, jnp.ones((4, 3)))
+      >>> factors["kernel"].x.shape  # Five steps of four samples.
+      (5, 4, 3)
+    """
+
+
+class Tapped:
+    """A layer that may hold a tap.
+
+    Attributes:
+      kernel: its weights.
+      tap: its tap, if any.
+      calls: how often it was called in this pass; transformations hand it on as they do all of
+        a module that is not an array.
+      making: whether this is the pass that makes the taps.
+    """
+
+    kernel: nnx.Param
+    tap: Tap | None = None
+    calls: int = 0
+    making: bool = False
+
+    def _product(self, x: jax.Array, matrix: jax.Array, groups: int = 1) -> jax.Array:
+        if self.tap is None:
+            return product(x, matrix, None, groups)
+        pairs = self.tap.get_value()
+        if not self.making:
+            y = product(x, matrix, pairs[self.calls], groups)
+        elif len(pairs) == self.calls:
+            y = product(x, matrix, None, groups)
+            self.tap.set_value((*pairs, empty_tap(x, y)))
+        else:
+            raise ValueError("Transformations with graph_updates=False call one layer twice.")
+        self.calls += 1
+        return y
+
+
+def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
+    """As ``nnx.value_and_grad(loss_fn)``, with the factors of every analog layer.
+
+    Args:
+      loss_fn: a function of a model and further arguments that returns a loss, or a pair of a
+        loss and something else if ``has_aux``.
+      has_aux: as for ``nnx.value_and_grad``.
+
+    Returns:
+      A function that returns ``value, (grads, factors)``: ``grads`` is the gradient by the
+      model's ``nnx.Param``, ``factors`` holds a pair (x, d) at each kernel's path, or a tuple of
+      pairs for a layer called several times, one for each call in the order of the pass, as the
+      rules want for ``factors=``. Other variables that ``loss_fn`` changes are updated in the
+      model.
+
+    Raises:
+      ValueError: if a layer is called under a transformation whose steps would share one tap; see
+        :class:`Tap` for what ``nnx.scan`` and ``nnx.vmap`` need. ``nnx.remat`` and ``nnx.jit``
+        need nothing.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from flax import nnx
+      >>> from analogjax.nn import nnx as ann
+      >>> model = ann.Linear(2, 3, rngs=nnx.Rngs(0))
+      >>> loss = lambda model, x: model(x).sum()
+      >>> value, (grads, factors) = ann.value_and_factors(loss)(model, jnp.ones((4, 2)))
+      >>> factors["kernel"].x.shape, factors["kernel"].d.shape
+      ((4, 2), (4, 3))
+    """
+
+    def wrapped(model: nnx.Module, *args):
+        graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+        taps = _taps(loss_fn, graphdef, (params, rest), args)
+
+        def pure(params, taps):
+            tapped = nnx.merge(graphdef, params, rest, copy=True)
+            for path, layer in _layers(tapped):
+                layer.tap = Tap(taps[path]) if path in taps else None
+            out = loss_fn(tapped, *args)
+            loss, aux = out if has_aux else (out, None)
+            return loss, (aux, nnx.state(tapped, nnx.Not(nnx.Any(nnx.Param, Tap))))
+
+        (loss, (aux, changed)), (grads, factors) = jax.value_and_grad(
+            pure, argnums=(0, 1), has_aux=True
+        )(params, taps)
+        nnx.update(model, changed)
+        return ((loss, aux) if has_aux else loss), (grads, _by_kernel(model, factors))
+
+    return wrapped
+
+
+def _layers(model: nnx.Module) -> list[tuple[str, Tapped]]:
+    """The analog layers of a model by their paths."""
+    found = [(path, layer) for path, layer in nnx.iter_modules(model) if isinstance(layer, Tapped)]
+    return [("/".join(map(str, path)), layer) for path, layer in found]
+
+
+def _taps(loss_fn, graphdef, state, args) -> dict[str, Pairs]:
+    """The taps of each analog layer that the loss calls; found while tracing, nothing runs."""
+
+    def run(making, state):
+        model = nnx.merge(graphdef, *state, copy=True)
+        layers = _layers(model)
+        for _, layer in layers:
+            layer.tap, layer.making = (Tap(()) if making else None), making
+        loss_fn(model, *args)
+        made = {
+            path: (layer, layer.tap.get_value()) for path, layer in layers if layer.tap is not None
+        }
+        if any(layer.calls > len(pairs) for layer, pairs in made.values()):
+            raise ValueError("A transformation has dropped taps.")
+        return {path: pairs for path, (_, pairs) in made.items() if pairs}
+
+    try:
+        made = jax.eval_shape(functools.partial(run, True), state)
+    except Exception as error:
+        jax.eval_shape(functools.partial(run, False), state)  # The loss's own errors, as they are.
+        raise ValueError(_REMEDY) from error
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), made)
+
+
+def _by_kernel(model: nnx.Module, factors: dict[str, Pairs]) -> dict:
+    """The factors as nested dictionaries, at the paths of the kernels, which layers may share."""
+    kernels = {id(node): path for path, node in nnx.iter_graph(model)}
+    pairs: dict[tuple, Pairs] = {}
+    for path, layer in _layers(model):
+        kernel = kernels[id(layer.kernel)]
+        pairs[kernel] = (*pairs.get(kernel, ()), *factors.get(path, ()))
+    return nnx.traversals.unflatten_mapping(
+        {
+            tuple(map(str, path)): several if len(several) > 1 else several[0]
+            for path, several in pairs.items()
+            if several
+        }
+    )
