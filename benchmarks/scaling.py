@@ -92,42 +92,46 @@ def line(rows: list[dict], sweep: str, tiles: int) -> tuple[np.ndarray, np.ndarr
 
 
 def draw_growth(axes, rows: list[dict], sweep: str) -> None:
-    """Time of a step on logarithmic axes, with a line of proportional growth."""
+    """Time of a step on logarithmic axes, above a short line of proportional growth."""
     for tiles, name in NAMES.items():
         at, time = line(rows, sweep, tiles)
         style = "--" if tiles == 0 else "-"
         axes.loglog(at, time / 1e3, style, marker="o", ms=4, color=COLORS[tiles], label=name)
-    low, high = at[0], at[-1]
-    ends = np.array([low, high])
-    axes.loglog(ends, 2 * time[-1] / 1e3 * ends / high, ":", color="grey", label="proportional")
+    lowest = line(rows, sweep, 0)[1][-1] / 1e3 / 1.7
+    guide = np.array([at[-1] / 12, at[-1]])
+    axes.loglog(guide, lowest * guide / at[-1], ":", color="grey", lw=1.8, label="proportional")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set(ylabel="time of a step (ms)")
-    axes.grid(alpha=0.25, lw=0.5)
 
 
 def draw_tiles(axes, rows: list[dict]) -> None:
     """Time of a step in units of digital SGD's, over the number of tiles."""
     found = [row for row in rows if row["sweep"] == "tiles" and row["tiles"]]
     at, ratio = np.array([[row["at"], row["of_digital"]] for row in found]).T
+    axes.plot(at, ratio[0] * at, ":", color="grey", lw=1.8, label="proportional")
     axes.plot(at, ratio, marker="o", ms=4, color=COLORS[6], label="residual learning")
-    axes.plot(at, ratio[0] * at, ":", color="grey", label="proportional")
-    axes.axhline(1.0, ls="--", color="black", label=NAMES[0])
+    axes.axhline(1.0, ls="--", color=COLORS[0], label=NAMES[0])
     axes.set(xlabel="tiles", ylabel="time of a step / digital SGD's", xticks=TILES)
     axes.set_ylim(0, 2.2 * ratio.max())
-    axes.grid(alpha=0.25, lw=0.5)
 
 
 def draw(path: Path, rows: list[dict]) -> None:
-    """The figure: one panel for each sweep there is."""
+    """The figure: one panel for each sweep."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06)
     draw_growth(axes[0], rows, "crosspoints")
     axes[0].set(xlabel="crosspoints", title="Square layers, batch 8")
     draw_growth(axes[1], rows, "mini-batch")
-    axes[1].set(xlabel="mini-batch", title="512 by 512 layer", xticks=BATCHES, xticklabels=BATCHES)
+    axes[1].set(xlabel="mini-batch", title="Layer of 512 by 512")
+    axes[1].set_xticks(BATCHES, BATCHES)
     axes[1].minorticks_off()
     draw_tiles(axes[2], rows)
     axes[2].set(title="LeNet-5, batch 8")
-    axes[0].legend(fontsize="small")
-    axes[2].legend(fontsize="small")
+    for panel in axes:
+        panel.grid(alpha=0.25, lw=0.5)
+        panel.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(fontsize="small", frameon=False, loc="upper left")
+    axes[2].legend(fontsize="small", frameon=False, loc="upper right")
     write_whole(path, lambda p: figure.savefig(p, dpi=150))
 
 
