@@ -171,9 +171,8 @@ def scaling_table() -> str:
                 points[sweep, high, n]["microseconds"] / points[sweep, low, n]["microseconds"]
                 for n in (0, 1, 6)
             ]
-            unit = "crosspoints" if sweep == "crosspoints" else "samples"
             cells = " | ".join(f"{factor:.1f}" for factor in growth)
-            lines.append(f"| {low:,} {unit} | {high:,} | {high / low:.0f} | {cells} |")
+            lines.append(f"| {sweep}: {low:,} | {high:,} | {high / low:.0f} | {cells} |")
     one, eight = points["tiles", 1, 1], points["tiles", 8, 8]
     growth = eight["microseconds"] / one["microseconds"]
     lines.append(

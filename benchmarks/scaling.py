@@ -92,14 +92,15 @@ def line(rows: list[dict], sweep: str, tiles: int) -> tuple[np.ndarray, np.ndarr
 
 
 def draw_growth(axes, rows: list[dict], sweep: str) -> None:
-    """Time of a step on logarithmic axes, above a short line of proportional growth."""
+    """Time of a step on logarithmic axes, above a short line that is proportional."""
     for tiles, name in NAMES.items():
         at, time = line(rows, sweep, tiles)
         style = "--" if tiles == 0 else "-"
         axes.loglog(at, time / 1e3, style, marker="o", ms=4, color=COLORS[tiles], label=name)
-    lowest = line(rows, sweep, 0)[1][-1] / 1e3 / 1.7
     guide = np.array([at[-1] / 12, at[-1]])
-    axes.loglog(guide, lowest * guide / at[-1], ":", color="grey", lw=1.8, label="proportional")
+    at, time = line(rows, sweep, 0)
+    lowest = (time / at)[at >= guide[0]].min() / 1e3 / 1.7
+    axes.loglog(guide, lowest * guide, ":", color="grey", lw=1.8, label="proportional")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(ylabel="time of a step (ms)")
 
