@@ -6,6 +6,7 @@ Each table stands between two comments, ``<!-- NAME -->`` and ``<!-- end -->``; 
 ever typed. With --check nothing is written, and the exit status says whether the tables are true.
 """
 
+import itertools
 import json
 import re
 import statistics
@@ -14,6 +15,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+# Where the growth of the cost is read off.
+SCALING = {"crosspoints": (64**2, 512**2, 2048**2), "mini-batch": (1, 16, 128)}
 
 
 def compare_table() -> str:
@@ -76,15 +79,107 @@ def mnist_table() -> str:
     return "\n".join(lines)
 
 
+def machine_line(content: dict) -> str:
+    """What the numbers of a record were measured on."""
+    machine = content["machine"]
+    kind = "" if machine["platform"] == "cpu" else f"{machine['device']}, "
+    return f"Measured on: {kind}{machine['cpus']} CPU cores, JAX {machine['jax']}."
+
+
 def speed_table() -> str:
-    """Samples a second of every job, and their share of digital SGD."""
-    jobs = json.loads((RESULTS / "speed.json").read_text())["jobs"]
-    lines = ["| job | samples/s | of digital SGD | compile |", "|---|---|---|---|"]
-    for name, job in jobs.items():
-        compiling = f"{job['compile_seconds']:.0f} s" if job["compile_seconds"] else "-"
+    """Samples a second of every job, and their share of digital SGD, network by network."""
+    content = json.loads((RESULTS / "speed.json").read_text())
+    jobs = {(job["network"], job["name"], job["batch"]): job for job in content["jobs"]}
+    batches = sorted({batch for *_, batch in jobs})
+
+    def cell(job: dict) -> str:
+        share = f" ({job['of_digital']:.2f})" if "of_digital" in job else ""
+        threads = f", {job['threads']} thr." if "threads" in job else ""
+        return f"{job['samples_per_second']:,.0f}{share}{threads}"
+
+    lines = []
+    for network in dict.fromkeys(network for network, *_ in jobs):
+        header = " | ".join(f"batch {batch}" for batch in batches)
+        lines += [f"| {network} | {header} | compile |", "|---" * (len(batches) + 2) + "|"]
+        for name in dict.fromkeys(name for own, name, _ in jobs if own == network):
+            found = [jobs.get((network, name, batch)) for batch in batches]
+            cells = " | ".join(cell(job) if job else "-" for job in found)
+            seconds = [job["compile_seconds"] for job in found if job and "compile_seconds" in job]
+            compiling = f"{statistics.median(seconds):.1f} s" if seconds else "-"
+            lines.append(f"| {name} | {cells} | {compiling} |")
+        lines.append("")
+    return "\n".join([*lines, machine_line(content)])
+
+
+def peer_table() -> str:
+    """How many times as fast as aihwkit each network trains."""
+    content = json.loads((RESULTS / "speed.json").read_text())
+    jobs = [job for job in content["jobs"] if "of_aihwkit" in job]
+    batches = sorted({job["batch"] for job in jobs})
+    header = " | ".join(f"batch {batch}" for batch in batches)
+    lines = [f"| samples/s, of aihwkit's | {header} |", "|---" * (len(batches) + 1) + "|"]
+    for network, name in dict.fromkeys((job["network"], job["name"]) for job in jobs):
+        own = [job for job in jobs if (job["network"], job["name"]) == (network, name)]
+        found = {job["batch"]: job["of_aihwkit"] for job in own}
+        cells = " | ".join(f"{found[batch]:.2f}" if batch in found else "-" for batch in batches)
+        lines.append(f"| {network}, {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def kernel_table() -> str:
+    """Time, crosspoints/s and bytes/s of an update, by size of the array."""
+    content = json.loads((RESULTS / "kernel.json").read_text())
+    lines = [
+        "| array | update | time | crosspoints/s | bytes/s, at the least | of copying | compile |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in content["updates"]:
         lines.append(
-            f"| {name} | {job['samples_per_second']:,.0f} | {job['of_digital']:.2f} | {compiling} |"
+            f"| {row['size']} x {row['size']} | {row['update']} | {row['microseconds']:,.0f} us | "
+            f"{row['crosspoints_per_second'] / 1e6:,.0f} M | "
+            f"{row['bytes_per_second'] / 1e9:.2f} G | {100 * row['of_copy']:.1f} % | "
+            f"{row['compile_seconds']:.1f} s |"
         )
+    copied = content["copy_bytes_per_second"].items()
+    speeds = " and ".join(f"{speed / 1e9:.1f} GB/s by {name}" for name, speed in copied)
+    return "\n".join([*lines, "", f"Copying moves {speeds}. {machine_line(content)}"])
+
+
+def memory_table() -> str:
+    """Bytes of the state for each crosspoint and tile."""
+    rows = json.loads((RESULTS / "kernel.json").read_text())["state"]
+    tiles = sorted({row["tiles"] for row in rows})
+    header = " | ".join(f"{n} tile{'s' if n > 1 else ''}" for n in tiles)
+    lines = [f"| device | {header} |", "|---" * (len(tiles) + 1) + "|"]
+    for device in dict.fromkeys(row["device"] for row in rows):
+        found = {row["tiles"]: row["bytes"] for row in rows if row["device"] == device}
+        lines.append(f"| {device} | {' | '.join(f'{found[n]:.2f}' for n in tiles)} |")
+    return "\n".join(lines)
+
+
+def scaling_table() -> str:
+    """How much more a step costs along each line of the figure."""
+    content = json.loads((RESULTS / "scaling.json").read_text())
+    points = {(p["sweep"], p["at"], p["tiles"]): p for p in content["points"]}
+    lines = [
+        "| from | to | times as many | digital SGD | analog SGD, 1 tile | 6 tiles |",
+        "|---|---|---|---|---|---|",
+    ]
+    for sweep, stops in SCALING.items():
+        for low, high in itertools.pairwise(stops):
+            growth = [
+                points[sweep, high, n]["microseconds"] / points[sweep, low, n]["microseconds"]
+                for n in (0, 1, 6)
+            ]
+            cells = " | ".join(f"{factor:.1f}" for factor in growth)
+            lines.append(f"| {sweep}: {low:,} | {high:,} | {high / low:.0f} | {cells} |")
+    one, eight = points["tiles", 1, 1], points["tiles", 8, 8]
+    growth = eight["microseconds"] / one["microseconds"]
+    lines.append(
+        f"\nThe last three columns: times the time of a step. On LeNet-5, 8 tiles take "
+        f"{growth:.1f} times the time of one, and {eight['of_digital']:.1f} times that of digital "
+        f"SGD. {machine_line(content)}"
+    )
     return "\n".join(lines)
 
 
@@ -93,6 +188,10 @@ TABLES = {
     "search": search_table,
     "mnist": mnist_table,
     "speed": speed_table,
+    "peer": peer_table,
+    "kernel": kernel_table,
+    "memory": memory_table,
+    "scaling": scaling_table,
 }
 
 

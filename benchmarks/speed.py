@@ -1,126 +1,122 @@
-"""Measures the speed of analog trainings against digital SGD of the same network.
+"""How fast analog trainings are, against digital SGD of the same network and against aihwkit.
 
-Usage: python benchmarks/speed.py [--peer PYTHON] [--rounds N]
+Usage: python benchmarks/speed.py [--peer PYTHON] [--rounds N] [--only PART ...] [--out FILE]
 
-LeNet-5 on digits enlarged to 28 by 28, batch 8, 10-state devices with all their variation. All jobs
-are compiled first and then timed in turn, round after round, so that a change of the machine's
-speed meets them alike; what counts is the median over rounds of the ratio to digital SGD within a
-round. With --peer, an interpreter that has aihwkit times the same network and device there, in the
-same rounds and on one thread, its fastest. The record goes to results/speed.json.
+LeNet-5 and the dense network 784-256-128-10 on digits enlarged to 28 by 28, and a 512 by 512 layer
+that regresses normal inputs to a random matrix (see _tasks.py), with mini-batches of 1, 8 and 64
+and ten-state devices with all their variation: digital SGD; residual learning on 1 to 8 tiles (on
+one it is analog SGD) with the pulses of every sample; on 6 tiles also with the summed gradient, and
+with the exact pulses sample by sample.
+
+All jobs are compiled first and then timed in turn, round after round, so that a change of the
+machine's speed meets them alike; what counts is the median over rounds of a ratio within a round.
+PYTHON is an interpreter that has aihwkit, which then trains the same networks on the same data and
+devices of 1 and 6 tiles in the same rounds, each with one or two threads, whichever is faster.
+--only selects the jobs whose names contain one of the given parts, such as "LeNet-5, batch 8,".
+The record goes to results/speed.json.
 """
 
 import argparse
+import contextlib
 import statistics
-import subprocess
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
-import jax
-import numpy as np
+from _peer import Peer, PeerTraining
+from _tasks import Task, digital, layer, lenet, residual, sigmoid
+from _timing import Training, in_turn, machine, median_ratio
 
-from analogjax.devices import SoftBounds
-from analogjax.experiments._data import ImageSet, load
 from analogjax.experiments._files import write_json
-from analogjax.experiments._models import LeNet5
-from analogjax.experiments._rules import RuleSettings, make_optimizer
-from analogjax.experiments._training import make_training
+from analogjax.pulses import CoincidencePulses
 
-HERE = Path(__file__).parent
-BATCH = 8
-# The rates of the MNIST run for the record.
-RECORD = {"learning_rate": 0.1, "gamma": 0.5, "transfer_lr": 0.1, "digital_learning_rate": 0.05}
+RESULT = Path(__file__).parent / "results" / "speed.json"
+BATCHES = 1, 8, 64
+DIGITAL = "digital SGD"
+PEER = {1: "aihwkit, 1 tile", 6: "aihwkit, 6 tiles"}
 
 
-def jobs() -> dict[str, tuple[RuleSettings, bool]]:
-    """The settings of each job, and whether its rule is given the factors."""
+class Job(NamedTuple):
+    """One thing to time."""
 
-    def residual(num_tiles, factors=True):
-        return RuleSettings(rule="residual-learning", num_tiles=num_tiles, **RECORD), factors
+    network: str
+    batch: int
+    name: str
 
-    return {
-        "digital SGD": (RuleSettings(rule="digital-sgd", learning_rate=0.05), True),
-        "analog SGD": (RuleSettings(rule="analog-sgd", learning_rate=0.05), True),
-        **{f"residual learning, {n} tiles": residual(n) for n in (2, 4, 6, 8)},
-        "residual learning, 6 tiles, summed gradient": residual(6, factors=False),
+    def __str__(self) -> str:
+        return f"{self.network}, batch {self.batch}, {self.name}"
+
+
+def title(num_tiles: int) -> str:
+    """What residual learning on so many tiles is called."""
+    return "analog SGD, 1 tile" if num_tiles == 1 else f"residual learning, {num_tiles} tiles"
+
+
+def starters(task: Task, batch: int, peer: Peer | None) -> dict[str, Callable]:
+    """For each job of a network and mini-batch a function that gets it ready to be timed."""
+    rate = task.rate * batch
+
+    def training(optimizer, factors=True):
+        return lambda: Training(task, optimizer, batch, factors=factors)
+
+    def peer_training(num_tiles):
+        return lambda: PeerTraining(peer, task, batch, num_tiles)
+
+    ours = {
+        DIGITAL: training(digital(rate)),
+        **{title(n): training(residual(rate, n)) for n in range(1, 9)},
+        f"{title(6)}, summed gradient": training(residual(rate, 6), factors=False),
+        f"{title(6)}, exact pulses": training(residual(rate, 6, CoincidencePulses())),
     }
+    return ours | ({name: peer_training(n) for n, name in PEER.items()} if peer else {})
 
 
-def images() -> ImageSet:
-    """Digits, each pixel drawn three times as wide and high, in a frame."""
-    data = load("digits", None, train_size=None, download=False)
-
-    def enlarged(x):
-        x = np.kron(np.asarray(x)[..., 0], np.ones((1, 3, 3), np.float32))
-        return np.pad(x, ((0, 0), (2, 2), (2, 2)))[..., None]
-
-    few = slice(0, BATCH)  # The accuracy is not of interest here.
-    return ImageSet(
-        enlarged(data.train_images),
-        data.train_labels,
-        enlarged(data.test_images[few]),
-        data.test_labels[few],
-    )
+def started(tasks: list[Task], peer: Peer | None, only: list[str] | None) -> dict[Job, Callable]:
+    """All chosen jobs, compiled; those of a network and mini-batch side by side."""
+    runs = {}
+    for task in tasks:
+        for batch in BATCHES:
+            for name, start in starters(task, batch, peer).items():
+                job = Job(task.name, batch, name)
+                if not only or any(part in str(job) for part in only):
+                    runs[job] = start()
+                    print(f"{job}: {runs[job].record()}", flush=True)
+    return runs
 
 
-def compiled(data: ImageSet, settings: RuleSettings, factors: bool):
-    """A function that trains one more epoch and gives its samples/s; and the seconds to compile."""
-    steps = len(data.train_labels) // BATCH
-    device = SoftBounds.with_states(10)
-
-    def optimizer(key):
-        return make_optimizer(settings, device, key, epochs=12, steps_per_epoch=steps)
-
-    training = make_training(LeNet5(), optimizer, data, batch_size=BATCH, factors=factors)
-    state = [jax.jit(training.init)(jax.random.key(0))]
-    start = time.perf_counter()
-    epoch = jax.jit(training.epoch).lower(state[0]).compile()
-    seconds = time.perf_counter() - start
-
-    def run() -> float:
-        start = time.perf_counter()
-        state[0] = jax.block_until_ready(epoch(state[0]))[0]
-        return steps * BATCH / (time.perf_counter() - start)
-
-    return run, seconds
-
-
-def peer_rate(python: str) -> float:
-    """Samples/s of aihwkit, in a process of its own."""
-    command = [python, str(HERE / "peer_speed.py")]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def records(runs: dict[Job, Callable], rates: dict[Job, list[float]]) -> list[dict]:
+    """What was measured of each job."""
+    against = {title(n): name for n, name in PEER.items()}
+    rows = []
+    for job, values in rates.items():
+        digital_job = job._replace(name=DIGITAL)
+        peer_job = job._replace(name=against.get(job.name, ""))
+        row = job._asdict() | {"samples_per_second": statistics.median(values)}
+        if digital_job in rates:
+            row["of_digital"] = median_ratio(values, rates[digital_job])
+        if peer_job in rates:
+            row["of_aihwkit"] = median_ratio(values, rates[peer_job])
+        rows.append(row | runs[job].record() | {"rounds": values})
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", help="a Python interpreter that has aihwkit")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", nargs="*", help="names of the jobs to run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", help="parts of the names of the jobs to run")
+    parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
-    data = images()
-    chosen = {n: job for n, job in jobs().items() if not options.only or n in options.only}
-    runs, seconds = {}, {}
-    for name, job in chosen.items():
-        runs[name], seconds[name] = compiled(data, *job)
-        print(f"compiled {name} in {seconds[name]:.1f} s", flush=True)
-        runs[name]()  # The first call is slower.
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    if options.peer:
-        runs["aihwkit, 6 tiles"] = lambda: peer_rate(options.peer)
-        rates["aihwkit, 6 tiles"] = []
-    for _ in range(options.rounds):
-        for name, run in runs.items():
-            rates[name].append(run())
-    table = {}
-    for name, values in rates.items():
-        ratios = [a / b for a, b in zip(values, rates["digital SGD"], strict=True)]
-        table[name] = {
-            "samples_per_second": statistics.median(values),
-            "of_digital": statistics.median(ratios),
-            "compile_seconds": seconds.get(name),
-            "rounds": values,
-        }
-        print(f"{name:48s} {statistics.median(values):8,.0f}  {statistics.median(ratios):.2f}")
-    write_json(HERE / "results" / "speed.json", {"batch_size": BATCH, "jobs": table})
+    tasks = [lenet(), sigmoid(), layer(512)]
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(Peer(options.peer, tasks)) if options.peer else None
+        runs = started(tasks, peer, options.only)
+        rates = in_turn(runs, options.rounds)
+    rows = records(runs, rates)
+    for row in rows:
+        name = f"{row['network']}, batch {row['batch']}, {row['name']}"
+        print(f"{name:64s} {row['samples_per_second']:9,.0f} {row.get('of_digital', 0):6.2f}")
+    write_json(options.out, {"machine": machine(), "jobs": rows})
 
 
 if __name__ == "__main__":
