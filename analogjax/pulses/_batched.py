@@ -1,11 +1,14 @@
 """The pulses of a mini-batch, listed or counted, whichever is faster."""
 
 import dataclasses
+import math
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_coincidences
 from analogjax.pulses._lines import Lines, line_probabilities
@@ -65,19 +68,48 @@ class BatchedPulses(PulseScheme):
         d: jax.Array,
         learning_rate,
     ) -> Sent:
-        """The coincidences of a few vector pairs; of many, counts first and then their pulses."""
+        """The coincidences of a mini-batch listed, or counted where that is faster."""
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
+        shape = jax.tree.leaves(w)[0].shape
+        if math.prod(shape) <= _SMALL:
+            return _send_counted(key, device, cells, w, lines)
         # Listing coincidences is sequential work, which other processors are slow at.
         return jax.lax.platform_dependent(
-            cpu=lambda: send_bits(key, device, cells, w, lines, self.desired_bl),
-            default=lambda: self._send_counts(key, device, cells, w, lines),
+            cpu=lambda: _send_listed_or_counted(key, device, cells, w, lines, self.desired_bl),
+            default=lambda: _send_counted(key, device, cells, w, lines),
         )
 
-    def _send_counts(self, key, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
-        key_counts, key_order = jax.random.split(key)
-        up, down = count_coincidences(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
-        return Sent(
-            apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down), up, down
-        )
+
+# Crosspoints up to which a CPU counts as fast as it lists; pulses a crosspoint from which it counts
+# faster (benchmarks/kernel.py).
+_SMALL, _MANY = 2048, 0.3
+# Vector pairs that the number of pulses is estimated from.
+_SOME = 64
+
+
+@one_by_one
+def _send_listed_or_counted(
+    key, device: Device, cells: AnyCells, w, lines: Lines, longest: int
+) -> Sent:
+    crosspoints = jax.tree.leaves(w)[0].size
+    return jax.lax.cond(
+        _estimated_pulses(lines) < _MANY * crosspoints,
+        lambda: send_bits(key, device, cells, w, lines, longest),
+        lambda: _send_counted(key, device, cells, w, lines),
+    )
+
+
+def _estimated_pulses(lines: Lines) -> jax.Array:
+    """About how many pulses a mini-batch sends, from some of its pairs."""
+    step = max(len(lines.x) // _SOME, 1)
+    some = jax.tree.map(lambda part: part[::step], lines)
+    on_x, on_d = (jnp.abs(p).sum(axis=1) for p in (some.inputs(), some.outputs()))
+    return step * jnp.sum(some.length[:, 0] * on_x * on_d)
+
+
+def _send_counted(key, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
+    key_counts, key_order = jax.random.split(key)
+    up, down = count_coincidences(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
+    return Sent(apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down), up, down)
