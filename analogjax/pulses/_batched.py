@@ -86,7 +86,7 @@ class BatchedPulses(PulseScheme):
 # faster (benchmarks/kernel.py).
 _SMALL, _MANY = 2048, 0.3
 # Vector pairs that the number of pulses is estimated from.
-_SOME = 64
+_SOME = 16
 
 
 @one_by_one

@@ -5,8 +5,13 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._batching import one_by_one
+from analogjax.pulses._send_list import Progress, send_counts
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, uniform
+
+# Pulses a crosspoint from which passes over the whole array are faster than a list.
+_MANY = 0.3
 
 
 def send_increment(
@@ -28,10 +33,32 @@ def send_increment(
     Returns:
       The new weights and the pulses sent.
     """
-    words = draw_words(key, increment.shape)
+    key_count, key_noise = jax.random.split(key)
+    words = draw_words(key_count, increment.shape)
     wanted = jnp.abs(increment) / device.granularity
     whole = jnp.floor(wanted)
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.
     count = jnp.minimum(whole + (uniform(words) <= wanted - whole), 1e6).astype(jnp.int32)
-    up, down = jnp.where(increment > 0, count, 0), jnp.where(increment < 0, count, 0)
-    return Sent(apply_counts(words, device, cells, w, up, down), up, down)
+    args = key_noise, device, cells, w, count, increment < 0
+    # Working through a list is sequential, which other processors are slow at.
+    return jax.lax.platform_dependent(
+        cpu=lambda: _send_listed_or_all(*args), default=lambda: _send_all(*args)
+    )
+
+
+@one_by_one
+def _send_listed_or_all(key, device, cells, w, count, down) -> Sent:
+    """The pulses listed while they are few."""
+    few = jnp.sum(count, dtype=jnp.float32) < _MANY * count.size
+    args = key, device, cells, w, count, down
+    return jax.lax.cond(few, lambda: _send_listed(*args), lambda: _send_all(*args))
+
+
+def _send_listed(key, device, cells, w, count, down) -> Sent:
+    place = jnp.arange(count.size)
+    return send_counts(key, device, cells, count, down, place, Progress.start(w)).sent(count.shape)
+
+
+def _send_all(key, device, cells, w, count, down) -> Sent:
+    up, down = jnp.where(down, 0, count), jnp.where(down, count, 0)
+    return Sent(apply_counts(draw_words(key, count.shape), device, cells, w, up, down), up, down)

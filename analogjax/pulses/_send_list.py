@@ -6,8 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
+from analogjax.pulses._listing import set_bits
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import normals, stream, words_at
+
+
+# Entries that are sent together.
+_LIST = 2**9
 
 
 class PulseList(NamedTuple):
@@ -49,6 +54,39 @@ class Progress(NamedTuple):
     def sent(self, shape: tuple[int, int]) -> Sent:
         """The outcome, as arrays of the given shape."""
         return Sent(*jax.tree.map(lambda part: part.reshape(shape), self[:3]))
+
+
+def send_counts(
+    key: jax.Array, device: Device, cells: AnyCells, count, down, place, progress: Progress
+) -> Progress:
+    """Sends given numbers of pulses, most of them zero, in the order of the arrays.
+
+    Args:
+      key: a PRNG key for the noise of the pulses.
+      device: the device.
+      cells: its constants, of the shape of the array.
+      count: number of pulses, int32, an array of any shape.
+      down: whether they are down pulses, of the same shape.
+      place: numbers of their crosspoints, likewise.
+      progress: the array before.
+    """
+    listed, total = set_bits((count > 0).ravel())
+    some = min(_LIST, listed.size)
+
+    def some_entries(carry):
+        start, progress = carry
+        at = start + jnp.arange(some)
+        k = listed[jnp.minimum(at, listed.size - 1)]
+        pulses = PulseList(
+            place=place.ravel()[k],
+            down=down.ravel()[k],
+            count=jnp.where(at < total, count.ravel()[k], 0),
+        )
+        return start + some, send_list(key, device, cells, pulses, progress)
+
+    return jax.lax.while_loop(
+        lambda carry: carry[0] < total, some_entries, (jnp.int32(0), progress)
+    )[1]
 
 
 def send_list(

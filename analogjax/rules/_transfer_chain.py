@@ -92,41 +92,36 @@ class TransferChain:
     def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
-        in_size = stack.tiles[n].shape[0]
+        in_size, out_size = stack.tiles[n].shape
         reads = min(self.reads, in_size)
         period: Any = self.periods[n]
         rate: Any = self.rates[n]
         warm: Any = False
-        due = active = step % period == 0
+        active = step % period == 0
         if stage is not None:
             stage = stage if self.chain else jnp.minimum(stage, last - 1)
             warm = stage < last
-            warm_due = step % self.periods[-1] == 0
-            active = jnp.where(warm, (stage == n) & warm_due, due)
-            due |= warm_due
+            warm_active = (stage == n) & (step % self.periods[-1] == 0)
+            active = jnp.where(warm, warm_active, active)
             period = jnp.where(warm, self.periods[-1], period)
             rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size
 
-        source = read(take_rows(stack.tiles[n + 1], first, reads))
-        if stage is not None and n + 1 < last:
-            source = jnp.where(warm, read(take_rows(stack.tiles[last], first, reads)), source)
-        rows = take_rows(stack.tiles[n], first, reads)
+        def write():
+            source = read(take_rows(stack.tiles[n + 1], first, reads))
+            if stage is not None and n + 1 < last:
+                source = jnp.where(warm, read(take_rows(stack.tiles[last], first, reads)), source)
+            rows = take_rows(stack.tiles[n], first, reads)
+            sent = _write_rows(key, self.transfer_pulses, self.devices[n], rows, rate * source)
+            rows = written(key, self.devices[n], rows, sent)
+            return replace_rows(stack, n, first, rows, self.scales), sent.up, sent.down
 
-        def write(rows, source):
-            return _write_rows(key, self.transfer_pulses, self.devices[n], rows, rate * source)
+        def skip():
+            none = jnp.zeros((reads, out_size))
+            return stack, none, none
 
-        def skip(rows, source):
-            return Sent(rows.w, jnp.zeros_like(source), jnp.zeros_like(source))
-
-        def turn(*operands):
-            return jax.lax.cond(active, write, skip, *operands)
-
-        # Under vmap the stage may differ from one training to the next, and a cond on it then
-        # computes both sides; the outer one, on the step alone, still skips most steps.
-        sent = jax.lax.cond(due, write if stage is None else turn, skip, rows, source)
-        rows = written(key, self.devices[n], rows, sent)
-        return replace_rows(stack, n, first, rows, self.scales), sent
+        stack, up, down = jax.lax.cond(active, write, skip)
+        return stack, Sent(stack.tiles[n].w, up, down)
 
 
 def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Array) -> Sent:
