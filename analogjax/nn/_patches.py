@@ -71,7 +71,7 @@ def extract_patches(
     return x
 
 
-# Numbers in a row up to which it is several times faster on a CPU to lay out one axis after another.
+# Numbers in a row up to which a CPU is several times faster at one axis after another.
 _SHORT = 36
 
 

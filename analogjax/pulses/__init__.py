@@ -18,4 +18,12 @@ from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
 
-__all__ = ["BatchedPulses", "CoincidencePulses", "ExpectedPulses", "Factors", "PulseScheme", "Sent", "largest"]
+__all__ = [
+    "BatchedPulses",
+    "CoincidencePulses",
+    "ExpectedPulses",
+    "Factors",
+    "PulseScheme",
+    "Sent",
+    "largest",
+]

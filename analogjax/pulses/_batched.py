@@ -21,20 +21,21 @@ from analogjax.pulses._words import draw_words
 class BatchedPulses(PulseScheme):
     r"""The pulses of a mini-batch, listed or counted, whichever is faster: the default.
 
-    Where there are few vector pairs for the size of the array, which is to say in dense layers, it
-    is :class:`CoincidencePulses` itself: the bits of all lines are drawn and only the crosspoints
-    where they meet are touched. (On processors other than CPUs, where a list is slow to work
-    through, the next paragraph holds for all layers.)
+    Where pulses are few it is :class:`CoincidencePulses` itself: the bits of all lines are drawn
+    and only the crosspoints where they meet are touched, at a cost that follows their number.
+    Where they are many (above about 0.3 for each crosspoint in a mini-batch), on arrays of up to
+    2048 crosspoints, and on processors other than CPUs, which are slow at working through a list,
+    the pulses of each crosspoint are counted first, with the same bits, and then sent in random
+    order, each step taken from the weight that the one before has left.
 
-    Where there are many, as the positions of a convolution, the pulses of each crosspoint are
-    counted first, with the same bits, and then sent in random order, each step taken from the
-    weight that the one before has left.
+    Kept exactly, in every regime: the joint law of all counts, which covers their means and
+    variances and their correlation along rows and columns; that up and down pulses of different
+    samples do not cancel, each paying the asymmetry; the dependence of each step on the state; the
+    noise of each pulse.
 
-    Kept exactly: the joint law of all counts, which covers their means and variances and their
-    correlation along rows and columns; that up and down pulses of different samples do not cancel,
-    each paying the asymmetry; the dependence of each step on the state; the noise of each pulse.
-
-    Left out, where counts are drawn first: the order of the samples within the mini-batch.
+    Left out where counts are drawn first: the order of the samples within the mini-batch. On the
+    recorded mini-batch of the tests, of devices of 60 states, this moves the mean change by up to
+    5 % of the largest one, and not at all on average over orders.
 
     Attributes:
       desired_bl: longest pulse train.

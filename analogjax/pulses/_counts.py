@@ -19,9 +19,7 @@ from analogjax.pulses._trains import (
 _CHUNK = 128
 
 
-def count_coincidences(
-    key: jax.Array, lines: Lines, columns: int
-) -> tuple[jax.Array, jax.Array]:
+def count_coincidences(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.Array, jax.Array]:
     r"""The numbers of up and of down pulses, with the joint law of the bit trains.
 
     Args:
@@ -75,7 +73,10 @@ def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax
         some = listed[jnp.minimum(at, pairs - 1)][:, None]
         line = jax.tree.map(lambda part: part[some[:, 0]], lines)
         length = jnp.where(at[:, None] < number, line.length, 0.0)
-        number_x, number_d = some * inputs + jnp.arange(inputs), some * outputs + jnp.arange(outputs)
+        number_x, number_d = (
+            some * inputs + jnp.arange(inputs),
+            some * outputs + jnp.arange(outputs),
+        )
         words_x = trains(key_x, number_x, line.gain_x * line.x, length, first, slots)
         words_d = trains(key_d, number_d, line.gain_d * line.d, length, first, slots)
         own = (some % groups == jnp.arange(groups))[:, :, None]
@@ -84,7 +85,9 @@ def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax
             x, d = _signed_bits(words_x, line.x, k), _signed_bits(words_d, line.d, k)
             d = (own * d[:, None]).reshape(size, columns)
             total, net = counts
-            return total + outer_sum(jnp.abs(x), jnp.abs(d), columns), net + outer_sum(x, d, columns)
+            return total + outer_sum(jnp.abs(x), jnp.abs(d), columns), net + outer_sum(
+                x, d, columns
+            )
 
         return start + size, jax.lax.fori_loop(jnp.uint32(0), slots, one_slot, counts)
 

@@ -10,7 +10,6 @@ from analogjax.pulses._listing import set_bits
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import normals, stream, words_at
 
-
 # Entries that are sent together.
 _LIST = 2**9
 
@@ -21,12 +20,12 @@ class PulseList(NamedTuple):
     Attributes:
       place: number of the crosspoint, ``in * number of outputs + out``, int32, ``(n,)``.
       down: whether the pulses are down pulses, ``(n,)``.
-      count: how many there are, one after another, int32, ``(n,)``; may be zero.
+      times: how many there are, one after another, int32, ``(n,)``; may be zero.
     """
 
     place: jax.Array
     down: jax.Array
-    count: jax.Array
+    times: jax.Array
 
 
 class Progress(NamedTuple):
@@ -80,7 +79,7 @@ def send_counts(
         pulses = PulseList(
             place=place.ravel()[k],
             down=down.ravel()[k],
-            count=jnp.where(at < total, count.ravel()[k], 0),
+            times=jnp.where(at < total, count.ravel()[k], 0),
         )
         return start + some, send_list(key, device, cells, pulses, progress)
 
@@ -132,6 +131,6 @@ def send_list(
         )
         return turn + 1, table, count - now, progress
 
-    start = jnp.int32(0), jnp.zeros(2**table_bits, jnp.int32), pulses.count, progress
+    start = jnp.int32(0), jnp.zeros(2**table_bits, jnp.int32), pulses.times, progress
     *_, progress = jax.lax.while_loop(lambda carry: jnp.any(carry[2] > 0), one_pulse, start)
     return progress._replace(seen=progress.seen + jnp.uint32(size))

@@ -7,6 +7,8 @@ import pytest
 from flax import linen as nn
 from layers import LAYERS, inputs, linen_pair, nonlinear, outer_sum
 
+import analogjax
+from analogjax.devices import Ideal
 from analogjax.nn import Factors, labels
 from analogjax.nn import linen as ann
 
@@ -171,3 +173,24 @@ def paths_and_leaves(tree, kind=None):
 
 def paths(tree, kind):
     return {path for path, _ in paths_and_leaves(tree, kind)}
+
+
+GROUPED = [name for name in LAYERS if "groups" in name or "depthwise" in name]
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_grouped_kernels_move_by_their_gradient(name):
+    layer, _, params = linen_pair(name)
+    rule = analogjax.analog_sgd(0.3, Ideal(), key=0)
+
+    @jax.jit
+    def step(params, x):
+        def loss(params, taps):
+            return nonlinear(layer.apply({"params": params, "taps": taps}, x))
+
+        grads, factors = jax.grad(loss, (0, 1))(params, ann.taps(layer, {"params": params}, x))
+        kernel, gradient = ({"kernel": tree["kernel"]} for tree in (params, grads))
+        return gradient, rule.update(gradient, rule.init(kernel), kernel, factors=factors)[0]
+
+    gradient, update = step(params, inputs(name))
+    np.testing.assert_allclose(update["kernel"], -0.3 * gradient["kernel"], rtol=1e-4, atol=2e-5)

@@ -11,9 +11,11 @@ from closed_forms import SIGMAS, count_moments, line_probabilities, mean_score, 
 from dense_bits import send_densely
 
 from analogjax.devices import ConstantStep, SoftBounds, VectorCell
-from analogjax.pulses import BatchedPulses, CoincidencePulses
+from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
+from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_coincidences
 from analogjax.pulses._lines import Lines
+from analogjax.pulses._listing import set_bits
 
 KEY = jax.random.key(17)
 SETTINGS = {"desired_bl": 10, "update_management": True, "update_bl_management": True}
@@ -60,13 +62,14 @@ def counts_of(pulses, x, d, rate):
     return sent.up - sent.down
 
 
+@pytest.mark.parametrize("scheme", [BatchedPulses, CoincidencePulses])
 @pytest.mark.parametrize("pairs", [1, 3])
 @pytest.mark.parametrize("rate", [0.8, 3.0, 20.0])
-def test_counts_of_a_batch_have_the_joint_law_of_the_bit_trains(pairs, rate):
-    """Few pairs are listed, the other case is counted."""
+def test_counts_of_a_batch_have_the_joint_law_of_the_bit_trains(scheme, pairs, rate):
+    """The first scheme counts so small an array, the second lists."""
     x, d = X[::2][:pairs], D[::2][:pairs]
     x, d = (jnp.concatenate([part] * 2)[:pairs] for part in (x, d))
-    net = np.asarray(counts_of(BatchedPulses(**SETTINGS), x, d, rate), float)
+    net = np.asarray(counts_of(scheme(**SETTINGS), x, d, rate), float)
     mean, covariance = 0.0, 0.0
     for one_x, one_d in zip(np.asarray(x), np.asarray(d), strict=True):
         own_mean, own = count_moments(*line_probabilities(one_x, one_d, rate, 1.0, 10, True, True))
@@ -77,15 +80,32 @@ def test_counts_of_a_batch_have_the_joint_law_of_the_bit_trains(pairs, rate):
     assert mean_score(np.einsum("ni,nj->nij", centred, centred), covariance) < SIGMAS
 
 
-def test_few_pairs_are_sent_as_bit_trains_are():
+def test_few_pulses_of_a_large_array_are_sent_as_bit_trains_are():
     device = SoftBounds.with_states(10)
-    cells, w = device.sample(KEY, (30, 20)), jnp.zeros((30, 20))
-    x, d = (jax.random.normal(KEY, (4, size)) for size in (30, 20))
+    cells, w = device.sample(KEY, (60, 50)), jnp.zeros((60, 50))
+    x, d = (jax.random.normal(KEY, (40, size)) for size in (60, 50))
     both = [
-        pulses.send(KEY, device, cells, w, x, d, 0.5)
+        jax.jit(pulses.send, static_argnums=1)(KEY, device, cells, w, x, d, 0.001)
         for pulses in (BatchedPulses(), CoincidencePulses())
     ]
+    assert 50 < (both[0].up + both[0].down).sum() < 0.3 * w.size
     jax.tree.map(np.testing.assert_array_equal, *both)
+
+
+def test_many_pulses_of_a_large_array_are_counted_with_the_same_law():
+    device = ConstantStep(dw_min=0.001, w_max=9.0, w_min=-9.0).without_variation()
+    cells, w = device.sample(KEY, (60, 50)), jnp.zeros((60, 50))
+    x, d = (jax.random.normal(KEY, (40, size)) for size in (60, 50))
+
+    def send(key):
+        return BatchedPulses().send(key, device, cells, w, x, d, 0.0002)
+
+    sent = jax.jit(jax.vmap(send))(jax.random.split(KEY, 300))
+    expected = ExpectedPulses(desired_bl=31).send(KEY, device, cells, w, x, d, 0.0002)
+    assert expected.up.mean() > 1
+    for counts, mean in zip(sent[1:], expected[1:], strict=True):
+        assert mean_score(counts, np.asarray(mean, float)) < SIGMAS
+    np.testing.assert_allclose(sent.w, 0.001 * (sent.up - sent.down), atol=1e-5)
 
 
 def test_every_coincidence_of_a_large_array_is_found_once_and_has_noise_of_its_own():
@@ -106,15 +126,83 @@ def test_every_coincidence_of_a_large_array_is_found_once_and_has_noise_of_its_o
 def test_pairs_without_pulses_and_beyond_a_chunk_are_counted_right():
     pairs = 1000
     on = jnp.arange(pairs) % 3 == 0
+    one = jnp.ones((pairs, 1))
     lines = Lines(
         x=jnp.where(jnp.arange(pairs)[:, None] % 2 == 0, 1.0, -1.0) * jnp.ones((pairs, 3)),
         d=jnp.where(on[:, None], 1.0, 0.0) * jnp.ones((pairs, 2)),
-        length=jnp.where(jnp.arange(pairs)[:, None] % 5 == 0, 2.0, 1.0),
+        gain_x=one,
+        gain_d=one,
+        length=jnp.where(jnp.arange(pairs)[:, None] % 5 == 0, 40.0, 1.0),
     )
-    up, down = jax.jit(count_coincidences)(KEY, lines)
-    weight = np.where(np.arange(pairs) % 5 == 0, 2, 1) * np.asarray(on)
+    up, down = jax.jit(count_coincidences, static_argnums=2)(KEY, lines, 2)
+    weight = np.where(np.arange(pairs) % 5 == 0, 40, 1) * np.asarray(on)
     np.testing.assert_array_equal(down, weight[::2].sum())
     np.testing.assert_array_equal(up, weight[1::2].sum())
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 1000])
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.5, 1.0])
+def test_set_bits_are_listed_in_order(size, density):
+    bits = np.random.default_rng(size).random(size) < density
+    listed, number = jax.jit(set_bits)(bits)
+    assert number == bits.sum()
+    np.testing.assert_array_equal(np.asarray(listed)[: bits.sum()], np.flatnonzero(bits))
+
+
+@pytest.mark.parametrize("longest", [31, 100])
+def test_pulses_of_a_crosspoint_keep_the_order_of_the_samples(longest):
+    """Certain trains, of one word and of several: a device that writes down what it gets."""
+
+    class Recorder:
+        num_normals = 1
+
+        def pulse(self, cells, w, direction, xi):
+            del cells, xi
+            return jnp.where(direction == 0, w, jnp.where(direction > 0, w * 1.01 + 1, w * 0.99))
+
+    samples = 7
+    sign = jnp.where(jnp.arange(samples) % 3 == 0, 1.0, -1.0)[:, None]
+    one = jnp.ones((samples, 1))
+    length = jnp.array([3.0, 1.0, 0.0, longest, 2.0, 40.0 if longest > 40 else 4.0, 1.0])[:, None]
+    lines = Lines(jnp.ones((samples, 6)), sign * jnp.ones((1, 5)), one, one, length)
+    sent = jax.jit(send_bits, static_argnums=(1, 5))(
+        KEY, Recorder(), None, jnp.zeros((6, 5)), lines, longest
+    )
+    w = 0.0
+    for own, down in zip(np.asarray(length)[:, 0], np.asarray(sign)[:, 0] > 0, strict=True):
+        for _ in range(int(own)):
+            w = np.float32(w * 0.99) if down else np.float32(w * 1.01 + 1)
+    np.testing.assert_allclose(sent.w, w, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(30, 6), (300, 12)])
+def test_groups_of_columns_are_arrays_of_their_own(shape):
+    """As the vectors of one group after another, with no error on the columns of the others."""
+    groups, samples = 3, 4
+    key_x, key_d = jax.random.split(KEY)
+    x = jax.random.normal(key_x, (samples * groups, shape[0]))
+    d = jax.random.normal(key_d, (samples * groups, shape[1] // groups))
+    own = np.arange(samples * groups)[:, None] % groups == np.arange(shape[1]) // (shape[1] // 3)
+    whole = jnp.tile(d, (1, groups)) * own
+    device = ConstantStep(dw_min=0.001, w_max=9.0, w_min=-9.0).without_variation()
+    cells, w = device.sample(KEY, shape), jnp.zeros(shape)
+    exact = [
+        ExpectedPulses(desired_bl=10).apply(KEY, device, cells, w, x, errors, 0.003)
+        for errors in (d, whole)
+    ]
+    np.testing.assert_allclose(*exact, rtol=1e-4, atol=1e-7)
+    implicit = CoincidencePulses(pulse_type="deterministic_implicit")
+    certain = [implicit.apply(KEY, device, cells, w, x, errors, 0.003) for errors in (d, whole)]
+    np.testing.assert_allclose(*certain, rtol=1e-5, atol=1e-7)
+    for pulses in (CoincidencePulses(), BatchedPulses()):
+        send = functools.partial(pulses.send, device=device, cells=cells, w=w, x=x, d=d)
+        sent = jax.jit(jax.vmap(lambda key, send=send: send(key, learning_rate=0.003)))(
+            jax.random.split(KEY, 1000)
+        )
+        limited = ExpectedPulses(desired_bl=31).send(KEY, device, cells, w, x, d, 0.003)
+        for counts, mean in zip(sent[1:], limited[1:], strict=True):
+            rare = np.asarray(mean, float) / 1000  # Some crosspoints never get a pulse here.
+            assert mean_score(counts, np.asarray(mean, float), rare) < SIGMAS
 
 
 @pytest.mark.parametrize("pulses", [BatchedPulses(), CoincidencePulses()])

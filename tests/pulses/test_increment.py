@@ -13,16 +13,18 @@ WANTED = jnp.array([[0.0, 0.01, -0.01, 0.024], [-0.0003, 0.5, -0.499, 0.00701]])
 
 
 @pytest.mark.parametrize("pulses", [CoincidencePulses(), BatchedPulses()])
-def test_summed_change_is_rounded_to_a_neighbouring_count_with_exact_mean(pulses):
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_summed_change_is_rounded_to_a_neighbouring_count_with_exact_mean(pulses, scale):
+    """Sent in passes over the array, and as a list where pulses are few."""
     device = ConstantStep(dw_min=0.01, w_max=9.0, w_min=-9.0).without_variation()
-    cells = device.sample(jax.random.key(0), WANTED.shape)
+    cells, wanted = device.sample(jax.random.key(0), WANTED.shape), scale * WANTED
     send = jax.jit(
-        jax.vmap(lambda key: pulses.send_increment(key, device, cells, 0 * WANTED, WANTED))
+        jax.vmap(lambda key: pulses.send_increment(key, device, cells, 0 * wanted, wanted))
     )
     sent = send(jax.random.split(jax.random.key(1), 20_000))
     net = np.asarray(sent.up - sent.down)
-    assert mean_score(net, WANTED / 0.01) < SIGMAS
-    assert (np.abs(net - WANTED / 0.01) < 1 + 1e-4).all()
+    assert mean_score(net, wanted / 0.01) < SIGMAS
+    assert (np.abs(net - wanted / 0.01) < 1 + 1e-4).all()
     assert not (np.asarray(sent.up) * np.asarray(sent.down)).any()
     np.testing.assert_allclose(sent.w, 0.01 * net, atol=1e-6)
 

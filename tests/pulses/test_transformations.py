@@ -27,7 +27,7 @@ def test_vmap_over_keys_rates_and_device_fields_equals_a_loop(scheme):
 
     args = (
         jax.random.split(jax.random.key(3), 4),
-        jnp.array([0.01, 0.01, 0.05, 0.01]),
+        jnp.array([0.1, 0.1, 0.2, 0.1]),
         jnp.array([0.02, 0.05, 0.05, 0.05]),
         jnp.array([0.3, 0.3, 0.3, 0.1]),
     )
