@@ -4,12 +4,13 @@ Usage: python benchmarks/speed.py [--peer PYTHON] [--rounds N] [--only PART ...]
 
 LeNet-5 and the dense network 784-256-128-10 on digits enlarged to 28 by 28, and a 512 by 512 layer
 that regresses normal inputs to a random matrix (see _tasks.py), with mini-batches of 1, 8 and 64
-and ten-state devices with all their variation: digital SGD; residual learning on 1 to 8 tiles (on
-one it is analog SGD) with the pulses of every sample; on 6 tiles also with the summed gradient, and
-with the exact pulses sample by sample.
+and ten-state devices with all their variation: digital SGD; residual learning on 1, 2, 4, 6 and 8
+tiles (on one it is analog SGD) with the pulses of every sample; on 6 tiles also with the summed
+gradient, and with the exact pulses sample by sample.
 
-All jobs are compiled first and then timed in turn, round after round, so that a change of the
-machine's speed meets them alike; what counts is the median over rounds of a ratio within a round.
+The jobs of a network and mini-batch are compiled first and then timed in turn, round after round,
+so that a change of the machine's speed meets them alike; what counts is the median over rounds of a
+ratio within a round.
 PYTHON is an interpreter that has aihwkit, which then trains the same networks on the same data and
 devices of 1 and 6 tiles in the same rounds, each with one or two threads, whichever is faster.
 --only selects the jobs whose names contain one of the given parts, such as "LeNet-5, batch 8,".
@@ -18,11 +19,13 @@ The record goes to results/speed.json.
 
 import argparse
 import contextlib
+import itertools
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 from _peer import Peer, PeerTraining
 from _tasks import Task, digital, layer, lenet, residual, sigmoid
 from _timing import Training, in_turn, machine, median_ratio
@@ -31,7 +34,7 @@ from analogjax.experiments._files import write_json
 from analogjax.pulses import CoincidencePulses
 
 RESULT = Path(__file__).parent / "results" / "speed.json"
-BATCHES = 1, 8, 64
+BATCHES, TILES = (1, 8, 64), (1, 2, 4, 6, 8)
 DIGITAL = "digital SGD"
 PEER = {1: "aihwkit, 1 tile", 6: "aihwkit, 6 tiles"}
 
@@ -64,29 +67,30 @@ def starters(task: Task, batch: int, peer: Peer | None) -> dict[str, Callable]:
 
     ours = {
         DIGITAL: training(digital(rate)),
-        **{title(n): training(residual(rate, n)) for n in range(1, 9)},
+        **{title(n): training(residual(rate, n)) for n in TILES},
         f"{title(6)}, summed gradient": training(residual(rate, 6), factors=False),
         f"{title(6)}, exact pulses": training(residual(rate, 6, CoincidencePulses())),
     }
     return ours | ({name: peer_training(n) for n, name in PEER.items()} if peer else {})
 
 
-def started(tasks: list[Task], peer: Peer | None, only: list[str] | None) -> dict[Job, Callable]:
-    """All chosen jobs, compiled; those of a network and mini-batch side by side."""
+def started(
+    task: Task, batch: int, peer: Peer | None, only: list[str] | None
+) -> dict[Job, Callable]:
+    """The chosen jobs of a network and mini-batch, compiled."""
     runs = {}
-    for task in tasks:
-        for batch in BATCHES:
-            for name, start in starters(task, batch, peer).items():
-                job = Job(task.name, batch, name)
-                if not only or any(part in str(job) for part in only):
-                    runs[job] = start()
-                    print(f"{job}: {runs[job].record()}", flush=True)
+    for name, start in starters(task, batch, peer).items():
+        job = Job(task.name, batch, name)
+        if not only or any(part in str(job) for part in only):
+            runs[job] = start()
+            print(f"{job}: {runs[job].record()}", flush=True)
     return runs
 
 
 def records(runs: dict[Job, Callable], rates: dict[Job, list[float]]) -> list[dict]:
     """What was measured of each job."""
     against = {title(n): name for n, name in PEER.items()}
+    against[f"{title(6)}, summed gradient"] = PEER[6]
     rows = []
     for job, values in rates.items():
         digital_job = job._replace(name=DIGITAL)
@@ -110,9 +114,14 @@ def main() -> None:
     tasks = [lenet(), sigmoid(), layer(512)]
     with contextlib.ExitStack() as stack:
         peer = stack.enter_context(Peer(options.peer, tasks)) if options.peer else None
-        runs = started(tasks, peer, options.only)
-        rates = in_turn(runs, options.rounds)
-    rows = records(runs, rates)
+        rows = []
+        # One group after another, since the memory maps of so many programs are more than a
+        # process may have.
+        for task, batch in itertools.product(tasks, BATCHES):
+            runs = started(task, batch, peer, options.only)
+            rows += records(runs, in_turn(runs, options.rounds))
+            del runs
+            jax.clear_caches()
     for row in rows:
         name = f"{row['network']}, batch {row['batch']}, {row['name']}"
         print(f"{name:64s} {row['samples_per_second']:9,.0f} {row.get('of_digital', 0):6.2f}")
