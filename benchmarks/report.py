@@ -183,7 +183,18 @@ def scaling_table() -> str:
     return "\n".join(lines)
 
 
+def schemes_table() -> str:
+    """The end of whole trainings under each pulse scheme."""
+    rows = ["| task | pulses | test accuracy (%) | seeds |", "|---|---|---|---|"]
+    for run in json.loads((RESULTS / "schemes.json").read_text())["runs"]:
+        final = [100 * accuracy for accuracy in run["test_accuracy"]]
+        shown = f"{statistics.mean(final):.1f} ± {statistics.stdev(final):.1f}"
+        rows.append(f"| {run['task']} | {run['scheme']} | {shown} | {len(final)} |")
+    return "\n".join(rows)
+
+
 TABLES = {
+    "schemes": schemes_table,
     "compare": compare_table,
     "search": search_table,
     "mnist": mnist_table,
