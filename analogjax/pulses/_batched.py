@@ -13,6 +13,7 @@ from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_coincidences
 from analogjax.pulses._lines import Lines, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
+from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words
 
@@ -83,9 +84,8 @@ class BatchedPulses(PulseScheme):
         )
 
 
-# Crosspoints up to which a CPU counts as fast as it lists; pulses a crosspoint from which it counts
-# faster (benchmarks/kernel.py).
-_SMALL, _MANY = 2048, 0.3
+# Crosspoints up to which a CPU counts as fast as it lists.
+_SMALL = 2048
 # Vector pairs that the number of pulses is estimated from.
 _SOME = 16
 
@@ -96,7 +96,7 @@ def _send_listed_or_counted(
 ) -> Sent:
     crosspoints = jax.tree.leaves(w)[0].size
     return jax.lax.cond(
-        _estimated_pulses(lines) < _MANY * crosspoints,
+        _estimated_pulses(lines) < MANY * crosspoints,
         lambda: send_bits(key, device, cells, w, lines, longest),
         lambda: _send_counted(key, device, cells, w, lines),
     )

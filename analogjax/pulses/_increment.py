@@ -6,12 +6,9 @@ import jax.numpy as jnp
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
 from analogjax.pulses._batching import one_by_one
-from analogjax.pulses._send_list import Progress, send_counts
+from analogjax.pulses._send_list import MANY, Progress, send_counts
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, uniform
-
-# Pulses a crosspoint from which passes over the whole array are faster than a list.
-_MANY = 0.3
 
 
 def send_increment(
@@ -49,7 +46,7 @@ def send_increment(
 @one_by_one
 def _send_listed_or_all(key, device, cells, w, count, down) -> Sent:
     """The pulses listed while they are few."""
-    few = jnp.sum(count, dtype=jnp.float32) < _MANY * count.size
+    few = jnp.sum(count, dtype=jnp.float32) < MANY * count.size
     args = key, device, cells, w, count, down
     return jax.lax.cond(few, lambda: _send_listed(*args), lambda: _send_all(*args))
 

@@ -10,6 +10,8 @@ from analogjax.pulses._listing import set_bits
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import normals, stream, words_at
 
+# Pulses a crosspoint from which a CPU is faster with passes over the whole array than with a list.
+MANY = 0.3
 # Entries that are sent together.
 _LIST = 2**9
 

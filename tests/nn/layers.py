@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from flax import nnx
 
@@ -91,3 +92,17 @@ def outer_sum(factors, shape):
         x, d = x.reshape(-1, groups, inputs), d.reshape(-1, groups, d.shape[-1])
         total += jnp.einsum("bgi,bgo->igo", x, d).reshape(shape)
     return total
+
+
+def close(a, b):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+
+
+def check_calls(factors, expected, path, shapes):
+    """The factors of the layer at ``path``: their sum is its gradient, and their inputs' shapes."""
+    for part in path.split("/"):
+        factors, expected = factors[part], expected[part]
+    calls = factors["kernel"]
+    close(outer_sum(calls, expected["kernel"].shape), expected["kernel"])
+    calls = [calls] if isinstance(calls, Factors) else calls
+    assert [pair.x.shape for pair in calls] == shapes

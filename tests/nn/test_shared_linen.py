@@ -2,11 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pytest
 from flax import linen as nn
-from layers import nonlinear, outer_sum
+from layers import check_calls, close, nonlinear, outer_sum
 
 import analogjax
 from analogjax.devices import Ideal
@@ -142,16 +141,7 @@ def test_factors_sum_to_the_gradient_of_flax_and_move_kernels_as_plain_sgd(name)
     expected, grads, factors, updates = step(params)
     jax.tree.map(close, grads, expected)
     jax.tree.map(lambda update, gradient: close(update, -RATE * gradient), updates, expected)
-    for part in path.split("/"):
-        factors, expected = factors[part], expected[part]
-    calls = factors["kernel"]
-    close(outer_sum(calls, expected["kernel"].shape), expected["kernel"])
-    calls = [calls] if isinstance(calls, Factors) else calls
-    assert [pair.x.shape for pair in calls] == shapes
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+    check_calls(factors, expected, path, shapes)
 
 
 def test_a_model_may_be_vmapped_and_rematerialized_as_a_whole():

@@ -2,15 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 import pytest
 from flax import nnx
-from layers import nonlinear, outer_sum
+from layers import check_calls, close, nonlinear
 
 import analogjax
 from analogjax.devices import Ideal
-from analogjax.nn import Factors, labels
+from analogjax.nn import labels
 from analogjax.nn import nnx as annx
 
 RATE, STEPS, BATCH, WIDTH = 0.3, 5, 4, 3
@@ -128,16 +127,7 @@ def test_factors_sum_to_the_gradient_of_flax_and_move_kernels_as_plain_sgd(name)
     jax.tree.map(close, grads, expected)
     jax.tree.map(lambda update, gradient: close(update, -RATE * gradient), updates, expected)
     expected = nnx.to_pure_dict(expected)
-    for part in path.split("/"):
-        factors, expected = factors[part], expected[part]
-    calls = factors["kernel"]
-    close(outer_sum(calls, expected["kernel"].shape), expected["kernel"])
-    calls = [calls] if isinstance(calls, Factors) else calls
-    assert [pair.x.shape for pair in calls] == shapes
-
-
-def close(a, b):
-    np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+    check_calls(factors, expected, path, shapes)
 
 
 def once_remat_without_updates(cell, xs):
