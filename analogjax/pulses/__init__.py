@@ -14,6 +14,7 @@ from analogjax.pulses._batched import BatchedPulses as BatchedPulses
 from analogjax.pulses._coincidence import CoincidencePulses as CoincidencePulses
 from analogjax.pulses._expected import ExpectedPulses as ExpectedPulses
 from analogjax.pulses._factors import Factors as Factors
+from analogjax.pulses._in_place import change_if as change_if
 from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
@@ -25,5 +26,6 @@ __all__ = [
     "Factors",
     "PulseScheme",
     "Sent",
+    "change_if",
     "largest",
 ]

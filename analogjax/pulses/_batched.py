@@ -11,10 +11,12 @@ from analogjax.pulses._apply_counts import apply_counts
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_coincidences
+from analogjax.pulses._in_place import change_if
 from analogjax.pulses._lines import Lines, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
+from analogjax.pulses._tally import Pulses, Tally
 from analogjax.pulses._words import draw_words
 
 
@@ -77,9 +79,16 @@ class BatchedPulses(PulseScheme):
         shape = jax.tree.leaves(w)[0].shape
         if math.prod(shape) <= _SMALL:
             return _send_counted(key, device, cells, w, lines)
+
+        def listed_or_counted():
+            w_after, total = _send_listed_or_counted(key, device, cells, w, lines, self.desired_bl)
+            none = Pulses.none(shape)
+            pulses, _ = _send_listed_or_counted(key, Tally(), (), none, lines, self.desired_bl)
+            return Sent(w_after, pulses.up, pulses.down, total)
+
         # Listing coincidences is sequential work, which other processors are slow at.
         return jax.lax.platform_dependent(
-            cpu=lambda: _send_listed_or_counted(key, device, cells, w, lines, self.desired_bl),
+            cpu=listed_or_counted,
             default=lambda: _send_counted(key, device, cells, w, lines),
         )
 
@@ -91,15 +100,16 @@ _SOME = 16
 
 
 @one_by_one
-def _send_listed_or_counted(
-    key, device: Device, cells: AnyCells, w, lines: Lines, longest: int
-) -> Sent:
-    crosspoints = jax.tree.leaves(w)[0].size
-    return jax.lax.cond(
-        _estimated_pulses(lines) < MANY * crosspoints,
-        lambda: send_bits(key, device, cells, w, lines, longest),
-        lambda: _send_counted(key, device, cells, w, lines),
-    )
+def _send_listed_or_counted(key, device, cells, w, lines: Lines, longest: int):
+    """The new weights and the numbers of pulses of all crosspoints together."""
+    few = _estimated_pulses(lines) < MANY * jax.tree.leaves(w)[0].size
+    few_lines = lines._replace(length=jnp.where(few, lines.length, 0.0))
+
+    def counted(outcome):
+        sent = _send_counted(key, device, cells, outcome[0], lines)
+        return sent.w, sent.total
+
+    return change_if(~few, counted, send_bits(key, device, cells, w, few_lines, longest))
 
 
 def _estimated_pulses(lines: Lines) -> jax.Array:
@@ -110,7 +120,8 @@ def _estimated_pulses(lines: Lines) -> jax.Array:
     return step * jnp.sum(some.length[:, 0] * on_x * on_d)
 
 
-def _send_counted(key, device: Device, cells: AnyCells, w, lines: Lines) -> Sent:
+def _send_counted(key, device, cells, w, lines: Lines) -> Sent:
     key_counts, key_order = jax.random.split(key)
     up, down = count_coincidences(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
-    return Sent(apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down), up, down)
+    w = apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down)
+    return Sent.summed(w, up, down)

@@ -1,7 +1,7 @@
 """The exact stochastic update at a cost that follows the number of pulses."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._lines import Lines
 from analogjax.pulses._listing import set_bits
 from analogjax.pulses._send_list import Progress, send_counts
-from analogjax.pulses._sent import Sent
+from analogjax.pulses._tally import Tally
 from analogjax.pulses._trains import SLOTS, any_output_bit, slots_from, trains
 
 # Bits on input lines that are drawn together.
@@ -27,7 +27,9 @@ class _Keys(NamedTuple):
 
 
 @one_by_one
-def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines, longest) -> Sent:
+def send_bits(
+    key: jax.Array, device: Device | Tally, cells: AnyCells | tuple[()], w, lines: Lines, longest
+) -> tuple[Any, jax.Array]:
     """Sends the coincidences of all bit trains, vector pair by vector pair and slot by slot.
 
     Each line draws the bits of its train, 32 slots in a word. The output lines with any bit are
@@ -43,7 +45,7 @@ def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines, 
       longest: int, length that no pulse train exceeds.
 
     Returns:
-      The new weights and the pulses sent.
+      The new weights, and the number of up and of down pulses of all crosspoints, ``(2,)``.
     """
     shape = jax.tree.leaves(w)[0].shape
     keys = _Keys(*jax.random.split(key, 3))
@@ -67,7 +69,7 @@ def send_bits(key: jax.Array, device: Device, cells: AnyCells, w, lines: Lines, 
             return progress, None
 
         progress, _ = jax.lax.scan(one_pair, progress, (jnp.arange(len(lines.x)), lines))
-    return progress.sent(shape)
+    return progress.outcome(shape)
 
 
 def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, progress) -> Progress:

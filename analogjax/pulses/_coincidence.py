@@ -11,6 +11,7 @@ from analogjax.pulses._deterministic import send_deterministic
 from analogjax.pulses._lines import line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
+from analogjax.pulses._tally import Pulses, Tally
 
 PulseType = Literal["stochastic", "deterministic_implicit", "mean_count"]
 
@@ -88,5 +89,8 @@ class CoincidencePulses(PulseScheme):
             update_bl_management=self.update_bl_management,
         )
         if self.pulse_type == "stochastic":
-            return send_bits(key, device, cells, w, lines, self.desired_bl)
+            w, total = send_bits(key, device, cells, w, lines, self.desired_bl)
+            none = Pulses.none(jax.tree.leaves(w)[0].shape)
+            pulses, _ = send_bits(key, Tally(), (), none, lines, self.desired_bl)
+            return Sent(w, pulses.up, pulses.down, total)
         return send_deterministic(key, device, cells, w, lines, self.pulse_type)

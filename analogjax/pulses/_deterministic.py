@@ -44,14 +44,15 @@ def send_deterministic(
     groups = shape[1] // lines.d.shape[1]
     lines = jax.tree.map(lambda part: part.reshape(-1, groups, part.shape[1]), lines)
 
-    def one_sample(sent, inputs):
+    def one_sample(carry, inputs):
+        w, up, down = carry
         key, line = inputs
         number = jax.vmap(COUNTS[pulse_type], out_axes=1)(line)
         number = number.reshape(shape).astype(jnp.int32)
-        up, down = jnp.maximum(-number, 0), jnp.maximum(number, 0)
-        w = apply_counts(draw_words(key, shape), device, cells, sent.w, up, down)
-        return Sent(w, sent.up + up, sent.down + down), None
+        ups, downs = jnp.maximum(-number, 0), jnp.maximum(number, 0)
+        w = apply_counts(draw_words(key, shape), device, cells, w, ups, downs)
+        return (w, up + ups, down + downs), None
 
     none = jnp.zeros(shape, jnp.int32)
     keys = jax.random.split(key, len(lines.x))
-    return jax.lax.scan(one_sample, Sent(w, none, none), (keys, lines))[0]
+    return Sent.summed(*jax.lax.scan(one_sample, (w, none, none), (keys, lines))[0])

@@ -102,7 +102,8 @@ class ExpectedPulses(PulseScheme):
         if self.noise:
             variance = _variance(up) * q_up**2 + _variance(down) * q_down**2
             move += jnp.sqrt(variance) * jax.random.normal(key, w.shape)
-        return Sent(device.program(cells, w + device.granularity * move), up.mean, down.mean)
+        w = device.program(cells, w + device.granularity * move)
+        return Sent.summed(w, up.mean, down.mean)
 
 
 def _check_single(device: Device, w) -> None:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import apply_counts
 from analogjax.pulses._batching import one_by_one
+from analogjax.pulses._in_place import change_if
 from analogjax.pulses._send_list import MANY, Progress, send_counts
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, uniform
@@ -36,26 +37,30 @@ def send_increment(
     whole = jnp.floor(wanted)
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.
     count = jnp.minimum(whole + (uniform(words) <= wanted - whole), 1e6).astype(jnp.int32)
-    args = key_noise, device, cells, w, count, increment < 0
+    down = increment < 0
+    args = key_noise, device, cells, w, count, down
     # Working through a list is sequential, which other processors are slow at.
-    return jax.lax.platform_dependent(
+    w, total = jax.lax.platform_dependent(
         cpu=lambda: _send_listed_or_all(*args), default=lambda: _send_all(*args)
     )
+    return Sent(w, jnp.where(down, 0, count), jnp.where(down, count, 0), total)
 
 
 @one_by_one
-def _send_listed_or_all(key, device, cells, w, count, down) -> Sent:
-    """The pulses listed while they are few."""
+def _send_listed_or_all(key, device, cells, w, count, down):
+    """The pulses listed while they are few; the new weights and the numbers of pulses."""
     few = jnp.sum(count, dtype=jnp.float32) < MANY * count.size
-    args = key, device, cells, w, count, down
-    return jax.lax.cond(few, lambda: _send_listed(*args), lambda: _send_all(*args))
-
-
-def _send_listed(key, device, cells, w, count, down) -> Sent:
+    few_count = jnp.where(few, count, 0)
     place = jnp.arange(count.size)
-    return send_counts(key, device, cells, count, down, place, Progress.start(w)).sent(count.shape)
+    progress = send_counts(key, device, cells, few_count, down, place, Progress.start(w))
+    return change_if(
+        ~few,
+        lambda outcome: _send_all(key, device, cells, outcome[0], count, down),
+        progress.outcome(count.shape),
+    )
 
 
-def _send_all(key, device, cells, w, count, down) -> Sent:
+def _send_all(key, device, cells, w, count, down):
     up, down = jnp.where(down, 0, count), jnp.where(down, count, 0)
-    return Sent(apply_counts(draw_words(key, count.shape), device, cells, w, up, down), up, down)
+    w = apply_counts(draw_words(key, count.shape), device, cells, w, up, down)
+    return w, jnp.stack([jnp.sum(up), jnp.sum(down)])

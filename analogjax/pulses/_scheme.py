@@ -95,4 +95,4 @@ class PulseScheme(abc.ABC):
 
 def _add(device: Device, cells: AnyCells, w: jax.Array, change: jax.Array) -> Sent:
     none = jnp.zeros(w.shape, jnp.int32)
-    return Sent(device.program(cells, w + change), none, none)
+    return Sent.summed(device.program(cells, w + change), none, none)

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._listing import set_bits
-from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import normals, stream, words_at
 
 # Pulses a crosspoint from which a CPU is faster with passes over the whole array than with a list.
@@ -35,26 +34,22 @@ class Progress(NamedTuple):
 
     Attributes:
       w: the weights.
-      up: number of up pulses of each crosspoint so far.
-      down: number of down pulses likewise.
+      total: number of up and of down pulses of all crosspoints so far, int32, ``(2,)``.
       seen: number of list entries so far, uint32; the address of their noise.
     """
 
     w: Any
-    up: jax.Array
-    down: jax.Array
+    total: jax.Array
     seen: jax.Array
 
     @classmethod
     def start(cls, w) -> "Progress":
         """Before the first pulse."""
-        w = jax.tree.map(jnp.ravel, w)
-        none = jnp.zeros(jax.tree.leaves(w)[0].shape, jnp.int32)
-        return cls(w, none, none, jnp.uint32(0))
+        return cls(jax.tree.map(jnp.ravel, w), jnp.zeros(2, jnp.int32), jnp.uint32(0))
 
-    def sent(self, shape: tuple[int, int]) -> Sent:
-        """The outcome, as arrays of the given shape."""
-        return Sent(*jax.tree.map(lambda part: part.reshape(shape), self[:3]))
+    def outcome(self, shape: tuple[int, int]) -> tuple[Any, jax.Array]:
+        """The weights, of the given shape, and the total."""
+        return jax.tree.map(lambda part: part.reshape(shape), self.w), self.total
 
 
 def send_counts(
@@ -116,23 +111,23 @@ def send_list(
     rank = size - jnp.arange(size, dtype=jnp.int32)
 
     def one_pulse(carry):
-        turn, table, count, (w, up, down, seen) = carry
+        turn, table, count, w = carry
         tag = turn * size + rank  # Larger than all of the turns before.
         table = table.at[jnp.where(count > 0, bucket, 2**table_bits)].max(tag, mode="drop")
         now = (count > 0) & (table[bucket] == tag)
-        at = jnp.where(now, pulses.place, up.size)
+        at = jnp.where(now, pulses.place, jax.tree.leaves(w)[0].size)
         direction = jnp.where(now, jnp.where(pulses.down, -1.0, 1.0), 0.0)
         before = jax.tree.map(lambda part: part[pulses.place], w)
         xi = normals(stream(words, turn), 0, device.num_normals)
         after = device.pulse(own_cells, before, direction, xi)
-        progress = Progress(
-            jax.tree.map(lambda part, new: part.at[at].set(new, mode="drop"), w, after),
-            up.at[at].add((~pulses.down).astype(jnp.int32), mode="drop"),
-            down.at[at].add(pulses.down.astype(jnp.int32), mode="drop"),
-            seen,
-        )
-        return turn + 1, table, count - now, progress
+        w = jax.tree.map(lambda part, new: part.at[at].set(new, mode="drop"), w, after)
+        return turn + 1, table, count - now, w
 
-    start = jnp.int32(0), jnp.zeros(2**table_bits, jnp.int32), pulses.times, progress
-    *_, progress = jax.lax.while_loop(lambda carry: jnp.any(carry[2] > 0), one_pulse, start)
-    return progress._replace(seen=progress.seen + jnp.uint32(size))
+    start = jnp.int32(0), jnp.zeros(2**table_bits, jnp.int32), pulses.times, progress.w
+    *_, w = jax.lax.while_loop(lambda carry: jnp.any(carry[2] > 0), one_pulse, start)
+    by_sign = jnp.stack([~pulses.down, pulses.down])
+    return Progress(
+        w,
+        total=progress.total + jnp.sum(by_sign * pulses.times, axis=1),
+        seen=progress.seen + jnp.uint32(size),
+    )

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Sent(NamedTuple):
@@ -12,8 +13,16 @@ class Sent(NamedTuple):
       w: weights after it, ``(in, out)``.
       up: number of up pulses each crosspoint received (its mean for a mean-field scheme).
       down: number of down pulses, likewise.
+      total: number of up and of down pulses of all crosspoints together, ``(2,)``; known without
+        a pass over the array where pulses are sent one by one.
     """
 
     w: jax.Array
     up: jax.Array
     down: jax.Array
+    total: jax.Array
+
+    @classmethod
+    def summed(cls, w, up: jax.Array, down: jax.Array) -> "Sent":
+        """The outcome with its total taken from the numbers of all crosspoints."""
+        return cls(w, up, down, jnp.stack([jnp.sum(up), jnp.sum(down)]))

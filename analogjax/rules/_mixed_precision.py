@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from analogjax.devices import Device
-from analogjax.pulses import BatchedPulses, PulseScheme, Sent
+from analogjax.pulses import BatchedPulses, PulseScheme, Sent, change_if
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, device_list
 from analogjax.rules._signal import Signal
@@ -58,7 +58,7 @@ class _MixedPrecision:
             state = self._write(keys[0], state)
         else:
             due = (count + 1) % self.period == 0
-            state = jax.lax.cond(due, lambda s: self._write(keys[0], s), lambda s: s, state)
+            state = change_if(due, lambda state: self._write(keys[0], state), state)
         return state._replace(stack=age(keys, (self.device,), state.stack, jnp.ones(1)))
 
     def _write(self, key, state: MixedPrecisionState) -> MixedPrecisionState:
@@ -73,10 +73,12 @@ class _MixedPrecision:
             cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
             on = jnp.ones((1, 1))
             sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
-            return jax.tree.map(lambda a: a[:, 0], sent)
+            return jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down))
 
-        sent: Sent = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
-            keys, tile.cells, tile.w, change
+        sent = Sent.summed(
+            *jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
+                keys, tile.cells, tile.w, change
+            )
         )
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
         stack = count_pulses(stack, {0: sent})

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import Device
-from analogjax.pulses import PulseScheme, Sent
+from analogjax.pulses import PulseScheme, Sent, change_if
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     Tile,
@@ -77,22 +77,21 @@ class TransferChain:
         stack = count_pulses(stack, sent)
         if last:
             due = jnp.stack([(count + 1) % period == 0 for period in self.periods])
-            stack = jax.lax.cond(
-                due.any(), lambda: self._transfers(keys, stack, count + 1, stage), lambda: stack
+            stack = change_if(
+                due.any(), lambda stack: self._transfers(keys, stack, count + 1, stage), stack
             )
         return age(keys, self.devices, stack, self.scales)
 
     def _transfers(self, keys, stack: TileStack, step, stage) -> TileStack:
         """All transfers that are due, fine to coarse."""
-        sent = {}
         for n in reversed(range(len(self.devices) - 1)):
-            stack, sent[n] = self._transfer(keys[n], stack, n, step, stage)
-        return count_pulses(stack, sent)
+            stack = self._transfer(keys[n], stack, n, step, stage)
+        return stack
 
-    def _transfer(self, key, stack: TileStack, n: int, step, stage) -> tuple[TileStack, Sent]:
+    def _transfer(self, key, stack: TileStack, n: int, step, stage) -> TileStack:
         """Writes some rows of the next tile (in a warm start: of the last one) to tile ``n``."""
         last = len(self.devices) - 1
-        in_size, out_size = stack.tiles[n].shape
+        in_size = stack.tiles[n].shape[0]
         reads = min(self.reads, in_size)
         period: Any = self.periods[n]
         rate: Any = self.rates[n]
@@ -107,21 +106,16 @@ class TransferChain:
             rate = jnp.where(warm, self.rates[-1], rate)
         first = (step // period - 1) * reads % in_size
 
-        def write():
+        def write(stack):
             source = read(take_rows(stack.tiles[n + 1], first, reads))
             if stage is not None and n + 1 < last:
                 source = jnp.where(warm, read(take_rows(stack.tiles[last], first, reads)), source)
             rows = take_rows(stack.tiles[n], first, reads)
             sent = _write_rows(key, self.transfer_pulses, self.devices[n], rows, rate * source)
             rows = written(key, self.devices[n], rows, sent)
-            return replace_rows(stack, n, first, rows, self.scales), sent.up, sent.down
+            return count_pulses(replace_rows(stack, n, first, rows, self.scales), {n: sent})
 
-        def skip():
-            none = jnp.zeros((reads, out_size))
-            return stack, none, none
-
-        stack, up, down = jax.lax.cond(active, write, skip)
-        return stack, Sent(stack.tiles[n].w, up, down)
+        return change_if(active, write, stack)
 
 
 def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Array) -> Sent:
@@ -131,7 +125,7 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
         return pulses.send(key, device, cells, w, jnp.ones((1, 1)), -change, 1.0)
 
     if increment.shape[0] == 1:  # The usual case, which compiles faster by itself.
-        return _as_float(one_row(key, tile.cells, tile.w, increment))
+        return one_row(key, tile.cells, tile.w, increment)
     # Each row becomes an array of one row.
     cells, w, change = jax.tree.map(
         lambda leaf: leaf[:, None] if jnp.ndim(leaf) == 2 else leaf,
@@ -140,9 +134,5 @@ def _write_rows(key, pulses: PulseScheme, device, tile: Tile, increment: jax.Arr
     axes = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) == 3 else None, cells)
     keys = jax.random.split(key, increment.shape[0])
     sent = jax.vmap(one_row, in_axes=(0, axes, 0, 0))(keys, cells, w, change)
-    return _as_float(jax.tree.map(lambda leaf: leaf[:, 0], sent))
-
-
-def _as_float(sent: Sent) -> Sent:
-    """Of one type with what is sent when no transfer is due."""
-    return Sent(sent.w, sent.up.astype(jnp.float32), sent.down.astype(jnp.float32))
+    w, up, down = jax.tree.map(lambda leaf: leaf[:, 0], (sent.w, sent.up, sent.down))
+    return Sent(w, up, down, jnp.sum(sent.total, axis=0))

@@ -115,8 +115,7 @@ def count_pulses(stack: TileStack, sent: dict[int, Sent]) -> TileStack:
     """The stack with the pulses counted that its tiles, named by number, were sent in a step."""
     amounts = jnp.zeros(stack.pulses.total.shape, jnp.float32)
     for n, update in sent.items():
-        amount = jnp.stack([jnp.sum(update.up), jnp.sum(update.down)])
-        amounts = amounts.at[n].set(amount.astype(jnp.float32))
+        amounts = amounts.at[n].set(update.total.astype(jnp.float32))
     return stack._replace(pulses=stack.pulses.add(amounts))
 
 

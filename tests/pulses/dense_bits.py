@@ -12,7 +12,7 @@ def send_densely(key, device, cells, w, x, d, learning_rate, **settings):
     lines = line_probabilities(x, d, learning_rate, device.granularity, **settings)
     none = jnp.zeros((x.shape[1], d.shape[1]), jnp.int32)
 
-    def one_sample(sent, inputs):
+    def one_sample(carry, inputs):
         key, line = inputs
         key_x, key_d, key_noise = jax.random.split(key, 3)
         size = settings["desired_bl"]
@@ -20,18 +20,19 @@ def send_densely(key, device, cells, w, x, d, learning_rate, **settings):
         bits_x = jax.random.bernoulli(key_x, jnp.abs(p_x), (size, *p_x.shape))
         bits_d = jax.random.bernoulli(key_d, jnp.abs(p_d), (size, *p_d.shape))
 
-        def slot(k, sent):
+        def slot(k, carry):
+            w, up, down = carry
             signed_x = jnp.where(bits_x[k], jnp.sign(p_x), 0.0)
             signed_d = jnp.where(bits_d[k], jnp.sign(p_d), 0.0)
             direction = -signed_x[:, None] * signed_d[None, :]
             noise = jax.random.fold_in(key_noise, k)
-            return Sent(
-                device.apply_pulse(noise, cells, sent.w, direction),
-                sent.up + (direction > 0),
-                sent.down + (direction < 0),
+            return (
+                device.apply_pulse(noise, cells, w, direction),
+                up + (direction > 0),
+                down + (direction < 0),
             )
 
-        return jax.lax.fori_loop(0, line.length[0].astype(jnp.int32), slot, sent), None
+        return jax.lax.fori_loop(0, line.length[0].astype(jnp.int32), slot, carry), None
 
     keys = jax.random.split(key, len(x))
-    return jax.lax.scan(one_sample, Sent(w, none, none), (keys, lines))[0]
+    return Sent.summed(*jax.lax.scan(one_sample, (w, none, none), (keys, lines))[0])

@@ -41,7 +41,7 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
         if n == num_tiles - 1:
             w = rng.normal(size=SHAPE).astype(np.float32)
             up = rng.integers(9, size=SHAPE)
-            sent = Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE))
+            sent = Sent.summed(jnp.asarray(w), jnp.asarray(up), jnp.ones(SHAPE))
             stack = replace_tile(stack, n, stack.tiles[n]._replace(w=sent.w))
             shadow[n] = w
         else:
@@ -49,7 +49,7 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
             rows = (first + np.arange(reads)) % SHAPE[0]
             w = rng.normal(size=(reads, SHAPE[1])).astype(np.float32)
             up = rng.integers(9, size=w.shape)
-            sent = Sent(jnp.asarray(w), jnp.asarray(up), jnp.ones(w.shape))
+            sent = Sent.summed(jnp.asarray(w), jnp.asarray(up), jnp.ones(w.shape))
             np.testing.assert_array_equal(
                 take_rows(stack.tiles[n].w, first, reads), shadow[n][rows]
             )

@@ -1,0 +1,21 @@
+"""Changing a state only if something is so."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+
+State = TypeVar("State")
+
+
+def change_if(condition: jax.Array, change: Callable[[State], State], state: State) -> State:
+    """``change(state)`` if the condition holds, else the state as it is, untouched in its place.
+
+    A loop of at most one turn: XLA lets a loop work in place, where the branches of a conditional
+    copy all arrays they may change. Under ``vmap`` nothing is computed if none of a batch does.
+    """
+    return jax.lax.while_loop(
+        lambda carry: carry[0],
+        lambda carry: (carry[0] & False, change(carry[1])),
+        (condition, state),
+    )[1]
