@@ -96,14 +96,13 @@ def line_probabilities(
 def largest(vectors: jax.Array) -> jax.Array:
     """The largest magnitude in each vector, ``(batch, 1)``; NaN where there is one.
 
-    Halves laid on each other, then magnitudes compared by their bits: on a CPU both take a fraction
-    of the time of a maximum of real numbers along short rows.
+    Magnitudes compared by their bits, in rows of at most 32 (long ones are laid on each other in
+    halves): on a CPU that takes a fraction of the time of a maximum of real numbers.
     """
-    size = jnp.abs(vectors)
-    while size.shape[-1] > 8:
-        half = (size.shape[-1] + 1) // 2
-        size = jnp.maximum(size[:, :half], size[:, -half:])
-    bits = jax.lax.bitcast_convert_type(size, jnp.int32)
+    while vectors.shape[-1] > 32:
+        half = (vectors.shape[-1] + 1) // 2
+        vectors = jnp.maximum(jnp.abs(vectors[:, :half]), jnp.abs(vectors[:, -half:]))
+    bits = jax.lax.bitcast_convert_type(jnp.abs(vectors), jnp.int32)
     return jax.lax.bitcast_convert_type(bits.max(axis=-1, keepdims=True), jnp.float32)
 
 
