@@ -16,7 +16,7 @@ from analogjax.pulses._lines import Lines, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
-from analogjax.pulses._tally import Pulses, Tally
+from analogjax.pulses._tally import tallied
 from analogjax.pulses._words import draw_words
 
 
@@ -80,15 +80,12 @@ class BatchedPulses(PulseScheme):
         if math.prod(shape) <= _SMALL:
             return _send_counted(key, device, cells, w, lines)
 
-        def listed_or_counted():
-            w_after, total = _send_listed_or_counted(key, device, cells, w, lines, self.desired_bl)
-            none = Pulses.none(shape)
-            pulses, _ = _send_listed_or_counted(key, Tally(), (), none, lines, self.desired_bl)
-            return Sent(w_after, pulses.up, pulses.down, total)
+        def send(*array):
+            return _send_listed_or_counted(key, *array, lines, self.desired_bl)
 
         # Listing coincidences is sequential work, which other processors are slow at.
         return jax.lax.platform_dependent(
-            cpu=listed_or_counted,
+            cpu=lambda: tallied(send, device, cells, w),
             default=lambda: _send_counted(key, device, cells, w, lines),
         )
 

@@ -11,7 +11,7 @@ from analogjax.pulses._deterministic import send_deterministic
 from analogjax.pulses._lines import line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
-from analogjax.pulses._tally import Pulses, Tally
+from analogjax.pulses._tally import tallied
 
 PulseType = Literal["stochastic", "deterministic_implicit", "mean_count"]
 
@@ -89,8 +89,7 @@ class CoincidencePulses(PulseScheme):
             update_bl_management=self.update_bl_management,
         )
         if self.pulse_type == "stochastic":
-            w, total = send_bits(key, device, cells, w, lines, self.desired_bl)
-            none = Pulses.none(jax.tree.leaves(w)[0].shape)
-            pulses, _ = send_bits(key, Tally(), (), none, lines, self.desired_bl)
-            return Sent(w, pulses.up, pulses.down, total)
+            return tallied(
+                lambda *array: send_bits(key, *array, lines, self.desired_bl), device, cells, w
+            )
         return send_deterministic(key, device, cells, w, lines, self.pulse_type)

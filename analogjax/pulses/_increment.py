@@ -63,4 +63,5 @@ def _send_listed_or_all(key, device, cells, w, count, down):
 def _send_all(key, device, cells, w, count, down):
     up, down = jnp.where(down, 0, count), jnp.where(down, count, 0)
     w = apply_counts(draw_words(key, count.shape), device, cells, w, up, down)
-    return w, jnp.stack([jnp.sum(up), jnp.sum(down)])
+    sent = Sent.summed(w, up, down)
+    return sent.w, sent.total

@@ -1,9 +1,12 @@
 """Counting the pulses of each crosspoint beside sending them."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from analogjax.pulses._sent import Sent
 
 
 class Pulses(NamedTuple):
@@ -26,8 +29,7 @@ class Pulses(NamedTuple):
 class Tally(NamedTuple):
     """Takes the place of a device whose state is the :class:`Pulses` it received.
 
-    Sent the same pulses as a device, it counts them. Counting in a run of its own costs nothing
-    where nobody asks for the numbers, since the compiler then leaves the run out.
+    Sent the same pulses as a device, it counts them.
     """
 
     @property
@@ -39,3 +41,14 @@ class Tally(NamedTuple):
         """One pulse more where there is one."""
         del cells, xi
         return Pulses(w.up + (direction > 0), w.down + (direction < 0))
+
+
+def tallied(send: Callable, device, cells, w) -> Sent:
+    """The outcome of ``send(device, cells, w) -> (w, total)``, with the pulses of each crosspoint.
+
+    They are counted in a run of their own, which must send the same pulses whatever the device: it
+    costs nothing where nobody asks for them, since the compiler then leaves the run out.
+    """
+    after, total = send(device, cells, w)
+    pulses, _ = send(Tally(), (), Pulses.none(jax.tree.leaves(w)[0].shape))
+    return Sent(after, pulses.up, pulses.down, total)

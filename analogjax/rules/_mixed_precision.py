@@ -81,7 +81,7 @@ class _MixedPrecision:
             )
         )
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
-        stack = count_pulses(stack, {0: sent})
+        stack = count_pulses(stack, 0, sent)
         return MixedPrecisionState(stack, state.chi - change)
 
 

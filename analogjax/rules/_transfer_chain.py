@@ -72,9 +72,9 @@ class TransferChain:
         """The gradient to the last tile, then the transfers that are due, fine to coarse."""
         last = len(self.devices) - 1
         device, tile = self.devices[last], stack.tiles[last]
-        sent = {last: signal.send(self.pulses, keys[last], device, tile, learning_rate)}
-        stack = replace_tile(stack, last, written(keys[last], device, tile, sent[last]))
-        stack = count_pulses(stack, sent)
+        sent = signal.send(self.pulses, keys[last], device, tile, learning_rate)
+        stack = replace_tile(stack, last, written(keys[last], device, tile, sent))
+        stack = count_pulses(stack, last, sent)
         if last:
             due = jnp.stack([(count + 1) % period == 0 for period in self.periods])
             stack = change_if(
@@ -113,7 +113,7 @@ class TransferChain:
             rows = take_rows(stack.tiles[n], first, reads)
             sent = _write_rows(key, self.transfer_pulses, self.devices[n], rows, rate * source)
             rows = written(key, self.devices[n], rows, sent)
-            return count_pulses(replace_rows(stack, n, first, rows, self.scales), {n: sent})
+            return count_pulses(replace_rows(stack, n, first, rows, self.scales), n, sent)
 
         return change_if(active, write, stack)
 

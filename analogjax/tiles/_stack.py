@@ -111,11 +111,10 @@ def age(
     return stack._replace(tiles=tiles, coarse=coarse)
 
 
-def count_pulses(stack: TileStack, sent: dict[int, Sent]) -> TileStack:
-    """The stack with the pulses counted that its tiles, named by number, were sent in a step."""
-    amounts = jnp.zeros(stack.pulses.total.shape, jnp.float32)
-    for n, update in sent.items():
-        amounts = amounts.at[n].set(update.total.astype(jnp.float32))
+def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
+    """The stack with the pulses counted that its tile ``n`` was sent."""
+    none = jnp.zeros(stack.pulses.total.shape, jnp.float32)
+    amounts = none.at[n].set(sent.total.astype(jnp.float32))
     return stack._replace(pulses=stack.pulses.add(amounts))
 
 

@@ -13,9 +13,9 @@ SHAPE = (64, 48)  # Large enough for the default to list.
 STEP = 0.001
 
 
-def parts(seed=0):
+def parts():
     device = ConstantStep(dw_min=STEP, w_max=90.0, w_min=-90.0).without_variation()
-    key_x, key_d = jax.random.split(jax.random.key(seed))
+    key_x, key_d = jax.random.split(KEY)
     x, d = jax.random.normal(key_x, (4, SHAPE[0])), jax.random.normal(key_d, (4, SHAPE[1]))
     return device, device.sample(KEY, SHAPE), jnp.zeros(SHAPE), x, d
 

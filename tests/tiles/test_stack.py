@@ -57,7 +57,7 @@ def test_effective_weight_is_the_scaled_sum_after_any_replacements(num_tiles):
             stack = replace(stack, n, jnp.int32(first), part, scales)
             shadow[n] = shadow[n].copy()
             shadow[n][rows] = w
-        stack = count_pulses(stack, {n: sent})
+        stack = count_pulses(stack, n, sent)
         sent_up[n] += up.sum()
         total = sum(0.6**k * w.astype(float) for k, w in enumerate(shadow))
         np.testing.assert_allclose(effective_weight(stack, scales), total, atol=1e-6)
