@@ -8,7 +8,6 @@ from analogjax.pulses._batching import elementwise
 from analogjax.pulses._words import normals, stream, uniform
 
 
-@elementwise
 def apply_counts(
     words: jax.Array,
     device: Device,
@@ -33,6 +32,20 @@ def apply_counts(
     Returns:
       The weights after all pulses.
     """
+    # In one row, since a CPU computes rows of a few numbers one number at a time.
+    cells = jax.tree.map(lambda part: _row(part) if jnp.ndim(part) == 2 else part, cells)
+    words, row, up, down = jax.tree.map(_row, (words, w, up, down))
+    row = _in_turns(words, device, cells, row, up, down)
+    return jax.tree.map(lambda part, before: part.reshape(before.shape), row, w)
+
+
+def _row(part: jax.Array) -> jax.Array:
+    return part.reshape(1, -1)
+
+
+@elementwise
+def _in_turns(words, device, cells, w, up, down):
+    """The weights after the pulses, all crosspoints taking their next one together."""
     shape = jnp.broadcast_shapes(words.shape, up.shape, down.shape)
     up, down, w = jax.tree.map(lambda part: jnp.broadcast_to(part, shape), (up, down, w))
 

@@ -38,21 +38,24 @@ def send_increment(
     # A step has a physical end: no crosspoint needs more pulses than cross its range many times.
     count = jnp.minimum(whole + (uniform(words) <= wanted - whole), 1e6).astype(jnp.int32)
     down = increment < 0
+    few = jnp.sum(wanted) < MANY * count.size  # Of the wanted ones, which are known already.
     args = key_noise, device, cells, w, count, down
     # Working through a list is sequential, which other processors are slow at.
     w, total = jax.lax.platform_dependent(
-        cpu=lambda: _send_listed_or_all(*args), default=lambda: _send_all(*args)
+        cpu=lambda: _send_listed_or_all(*args, few), default=lambda: _send_all(*args)
     )
     return Sent(w, jnp.where(down, 0, count), jnp.where(down, count, 0), total)
 
 
 @one_by_one
-def _send_listed_or_all(key, device, cells, w, count, down):
-    """The pulses listed while they are few; the new weights and the numbers of pulses."""
-    few = jnp.sum(count, dtype=jnp.float32) < MANY * count.size
-    few_count = jnp.where(few, count, 0)
+def _send_listed_or_all(key, device, cells, w, count, down, few):
+    """The pulses listed if they are few; the new weights and the numbers of pulses."""
     place = jnp.arange(count.size)
-    progress = send_counts(key, device, cells, few_count, down, place, Progress.start(w))
+    progress = change_if(
+        few,
+        lambda progress: send_counts(key, device, cells, count, down, place, progress),
+        Progress.start(w),
+    )
     return change_if(
         ~few,
         lambda outcome: _send_all(key, device, cells, outcome[0], count, down),
