@@ -12,37 +12,43 @@ CASES = {
     "2d": ((2, 5, 6, 3), (2, 3), (1, 1), "VALID", (1, 1)),
     "2d_same_strided": ((1, 6, 5, 2), (3, 3), (2, 3), "SAME", (1, 1)),
     "2d_dilated": ((2, 7, 6, 1), (2, 2), (1, 2), ((1, 2), (0, 1)), (3, 2)),
+    "2d_many_channels": ((2, 5, 6, 20), (2, 3), (2, 1), ((0, 1), (1, 0)), (1, 2)),
     "2d_whole_input": ((1, 3, 2, 2), (3, 2), (1, 1), "VALID", (1, 1)),
     "1d_same_lower": ((2, 7, 2), (4,), (2,), "SAME_LOWER", (1,)),
     "3d": ((1, 3, 4, 3, 2), (2, 2, 1), (1, 2, 1), "VALID", (1, 1, 2)),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_patches_are_those_of_jax_up_to_the_order_of_channels(case):
-    shape, size, strides, padding, dilation = CASES[case]
-    x = jax.random.normal(jax.random.key(0), shape)
+def patches_of_jax(x, size, strides, padding, dilation):
     spatial = "DHW"[-len(size) :]
-
-    @jax.jit
-    def both(x):
-        return extract_patches(x, size, strides, padding, dilation), (
-            lax.conv_general_dilated_patches(
-                x,
-                size,
-                strides,
-                padding,
-                rhs_dilation=dilation,
-                dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-                precision=lax.Precision.HIGHEST,
-            )
-        )
-
-    ours, theirs = both(x)
+    patches = lax.conv_general_dilated_patches(
+        x,
+        size,
+        strides,
+        padding,
+        rhs_dilation=dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+        precision=lax.Precision.HIGHEST,
+    )
     # JAX puts the channels before the positions in the kernel, a flax kernel after them.
-    by_kernel = theirs.reshape(*theirs.shape[:-1], shape[-1], int(np.prod(size)))
-    expected = jnp.swapaxes(by_kernel, -1, -2).reshape(theirs.shape)
-    np.testing.assert_array_equal(ours, expected)
+    by_kernel = patches.reshape(*patches.shape[:-1], x.shape[-1], int(np.prod(size)))
+    return jnp.swapaxes(by_kernel, -1, -2).reshape(patches.shape)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_patches_and_their_derivatives_are_those_of_jax(case):
+    shape, *settings = CASES[case]
+    x, change = jax.random.normal(jax.random.key(0), (2, *shape))
+
+    def derivatives(of):
+        y, tangent = jax.jvp(lambda x: of(x, *settings), (x,), (change,))
+        weight = jax.random.normal(jax.random.key(1), y.shape)
+        return (y, tangent), jax.grad(lambda x: (of(x, *settings) * weight).sum())(x)
+
+    ours, gradient = jax.jit(lambda: derivatives(extract_patches))()
+    theirs, expected = jax.jit(lambda: derivatives(patches_of_jax))()
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["valid", "CIRCULAR", "nonsense"])
