@@ -76,7 +76,7 @@ def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, pr
     """The coincidences of up to 32 slots from ``first`` on, of the pairs numbered from ``pair``."""
     (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
     slots = slots_from(lines, first)
-    listed, total = set_bits(any_output_bit(keys.d, lines, pair * outputs, first, slots).ravel())
+    listed, total = set_bits(any_output_bit(keys.d, lines, pair, first, slots).ravel())
     some = min(max(_BITS // inputs, 1), pairs * outputs)
 
     def some_outputs(carry):
@@ -85,11 +85,14 @@ def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, pr
         line = listed[jnp.minimum(at, listed.size - 1)]
         own, output = line // outputs, line % outputs
         x, d = lines.x[own], lines.d.ravel()[line][:, None]
-        number_x = (pair + own)[:, None] * inputs + jnp.arange(inputs)
-        number_d = (pair * outputs + line)[:, None]
+        vector = (pair + own)[:, None]
         length = jnp.where(at[:, None] < total, lines.length[own], 0.0)
-        words_x = trains(keys.x, number_x, lines.gain_x[own] * x, length, first, slots)
-        words_d = trains(keys.d, number_d, lines.gain_d[own] * d, length, first, slots)
+        words_x = trains(
+            keys.x, vector, jnp.arange(inputs), lines.gain_x[own] * x, length, first, slots
+        )
+        words_d = trains(
+            keys.d, vector, output[:, None], lines.gain_d[own] * d, length, first, slots
+        )
         count = jax.lax.population_count(words_x & words_d).astype(jnp.int32)
         column = (pair + own) % (shape[1] // outputs) * outputs + output
         place = jnp.arange(inputs) * shape[1] + column[:, None]

@@ -73,12 +73,9 @@ def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax
         some = listed[jnp.minimum(at, pairs - 1)][:, None]
         line = jax.tree.map(lambda part: part[some[:, 0]], lines)
         length = jnp.where(at[:, None] < number, line.length, 0.0)
-        number_x, number_d = (
-            some * inputs + jnp.arange(inputs),
-            some * outputs + jnp.arange(outputs),
-        )
-        words_x = trains(key_x, number_x, line.gain_x * line.x, length, first, slots)
-        words_d = trains(key_d, number_d, line.gain_d * line.d, length, first, slots)
+        of_x, of_d = (some, jnp.arange(inputs)), (some, jnp.arange(outputs))
+        words_x = trains(key_x, *of_x, line.gain_x * line.x, length, first, slots)
+        words_d = trains(key_d, *of_d, line.gain_d * line.d, length, first, slots)
         own = (some % groups == jnp.arange(groups))[:, :, None]
 
         def one_slot(k, counts):

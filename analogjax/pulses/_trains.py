@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.pulses._lines import Lines
-from analogjax.pulses._words import uniform, words_at
+from analogjax.pulses._words import line_words, uniform
 
 # Slots whose bits are kept in one word.
 SLOTS = 32
@@ -15,12 +15,13 @@ def slots_from(lines: Lines, first) -> jax.Array:
     return jnp.clip(lines.length.max() - first, 0, SLOTS).astype(jnp.uint32)
 
 
-def trains(key, number, probability, length, first, slots) -> jax.Array:
+def trains(key, vector, line, probability, length, first, slots) -> jax.Array:
     """The bits of some lines in the slots from ``first`` on, one uint32 word for each line.
 
     Args:
       key: a PRNG key.
-      number: the numbers of the lines, which address their bits.
+      vector: the numbers of the vectors, which with those of the lines address their bits.
+      line: the numbers of the lines.
       probability: of a bit in one slot, of any sign.
       length: number of slots of each train.
       first: number of the first slot.
@@ -28,34 +29,37 @@ def trains(key, number, probability, length, first, slots) -> jax.Array:
     """
 
     def draw(k, words):
-        bit = uniform(words_at(key, number, first + k)) <= jnp.abs(probability)
+        bit = uniform(line_words(key, vector, line, first + k)) <= jnp.abs(probability)
         return words | jnp.where(bit & (first + k < length), jnp.uint32(1) << k, jnp.uint32(0))
 
-    return jax.lax.fori_loop(jnp.uint32(0), slots, draw, jnp.zeros(number.shape, jnp.uint32))
+    return jax.lax.fori_loop(jnp.uint32(0), slots, draw, jnp.zeros(probability.shape, jnp.uint32))
 
 
 def input_trains(key, lines: Lines, first, slots) -> jax.Array:
     """:func:`trains` of all input lines, ``(batch, in)``."""
-    number = jnp.arange(lines.x.size).reshape(lines.x.shape)
-    return trains(key, number, lines.gain_x * lines.x, lines.length, first, slots)
+    return trains(key, *_numbers(lines.x), lines.gain_x * lines.x, lines.length, first, slots)
 
 
 def output_trains(key, lines: Lines, first, slots) -> jax.Array:
     """:func:`trains` of all output lines, ``(batch, out)``."""
-    number = jnp.arange(lines.d.size).reshape(lines.d.shape)
-    return trains(key, number, lines.gain_d * lines.d, lines.length, first, slots)
+    return trains(key, *_numbers(lines.d), lines.gain_d * lines.d, lines.length, first, slots)
 
 
-def any_output_bit(key, lines: Lines, number, first, slots) -> jax.Array:
-    """Which output lines, numbered from ``number`` on, have any bit, ``(batch, out)``."""
-    number = number + jnp.arange(lines.d.size).reshape(lines.d.shape)
+def any_output_bit(key, lines: Lines, pair, first, slots) -> jax.Array:
+    """Which output lines have any bit, ``(batch, out)``, of the pairs from number ``pair`` on."""
+    vector, line = _numbers(lines.d)
 
     def drawn(k):
         probability = jnp.where(first + k < lines.length, jnp.abs(lines.gain_d * lines.d), -1.0)
-        return uniform(words_at(key, number, first + k)) <= probability
+        return uniform(line_words(key, pair + vector, line, first + k)) <= probability
 
     def further(found):
         return jax.lax.fori_loop(jnp.uint32(1), slots, lambda k, found: found | drawn(k), found)
 
     # Mostly there is but one slot, which is not worth a loop.
     return jax.lax.cond(slots > 1, further, lambda found: found, drawn(jnp.uint32(0)))
+
+
+def _numbers(vectors: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The numbers of the vectors, ``(batch, 1)``, and of their lines, ``(lines,)``."""
+    return jnp.arange(len(vectors))[:, None], jnp.arange(vectors.shape[1])

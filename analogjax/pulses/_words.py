@@ -33,12 +33,24 @@ def words_at(key: jax.Array, number: jax.Array, stream=0) -> jax.Array:
     return _hash(_hash((number.astype(jnp.uint32) ^ first) + _distant(stream)) ^ second)
 
 
+def line_words(key: jax.Array, vector: jax.Array, line: jax.Array, slot) -> jax.Array:
+    """The words of lines of an array in one slot of the pulse trains of a vector.
+
+    Args:
+      key: a PRNG key.
+      vector: integers, numbers of the vectors.
+      line: integers, numbers of the lines, of a shape that broadcasts with it.
+      slot: number of the slot.
+    """
+    return stream(words_at(key, vector, slot), line)
+
+
 def stream(words: jax.Array, number) -> jax.Array:
     """The words of stream ``number`` (0, 1, ...), which look independent of every other stream.
 
     Args:
       words: from :func:`draw_words`.
-      number: int32 number of the stream.
+      number: int32 numbers of streams.
 
     Returns:
       uint32 words of the same shape.
