@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analogjax.pulses._words import draw_words, normal, stream, uniform
+from analogjax.pulses._words import draw_words, line_words, normal, stream, uniform
 
 KEY = jax.random.key(21)
 P_VALUE = 1e-4
@@ -49,9 +49,22 @@ def test_streams_stay_uniform_where_the_word_itself_was_rare():
         assert abs(np.corrcoef(sample[1:], sample[:-1])[0, 1]) < 5 / np.sqrt(len(sample))
 
 
-def test_words_of_neighbours_and_of_different_keys_are_independent():
+def of_crosspoints(key):
+    return draw_words(key, (200, 300))
+
+
+def of_lines(key):
+    return line_words(key, jnp.arange(200)[:, None], jnp.arange(300), 0)
+
+
+def of_slots(key):
+    return line_words(key, 7, jnp.arange(300), jnp.arange(200)[:, None])
+
+
+@pytest.mark.parametrize("draw", [of_crosspoints, of_lines, of_slots])
+def test_words_of_neighbours_and_of_different_keys_are_independent(draw):
     keys = jax.random.split(KEY, 50)
-    words = np.asarray(jax.jit(jax.vmap(lambda key: draw_words(key, (200, 300))))(keys))
+    words = np.asarray(jax.jit(jax.vmap(draw))(keys))
     values = np.asarray(uniform(words), float) - 0.5
     count = values.size
     for shift in ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 2), (0, 0, 64), (1, 1, 1)):
