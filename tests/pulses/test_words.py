@@ -58,7 +58,7 @@ def of_lines(key):
 
 
 def of_slots(key):
-    return line_words(key, 7, jnp.arange(300), jnp.arange(200)[:, None])
+    return line_words(key, jnp.uint32(7), jnp.arange(300), jnp.arange(200)[:, None])
 
 
 @pytest.mark.parametrize("draw", [of_crosspoints, of_lines, of_slots])
