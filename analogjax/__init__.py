@@ -10,18 +10,30 @@ from analogjax._version import __version__ as __version__
 from analogjax.rules import AnalogState as AnalogState
 from analogjax.rules import Plateau as Plateau
 from analogjax.rules import Stages as Stages
+from analogjax.rules import agad as agad
 from analogjax.rules import analog_sgd as analog_sgd
+from analogjax.rules import by_path as by_path
+from analogjax.rules import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules import mixed_precision as mixed_precision
+from analogjax.rules import reprogram as reprogram
 from analogjax.rules import residual_learning as residual_learning
+from analogjax.rules import residual_learning_v2 as residual_learning_v2
 from analogjax.rules import tiki_taka as tiki_taka
+from analogjax.rules import tiki_taka_v2 as tiki_taka_v2
 
 __all__ = [
     "AnalogState",
     "Plateau",
     "Stages",
     "__version__",
+    "agad",
     "analog_sgd",
+    "by_path",
+    "chopped_tiki_taka",
     "mixed_precision",
+    "reprogram",
     "residual_learning",
+    "residual_learning_v2",
     "tiki_taka",
+    "tiki_taka_v2",
 ]

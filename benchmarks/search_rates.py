@@ -35,7 +35,11 @@ SPACES = {
     "analog-sgd": (RATE,),
     "mixed-precision": (RATE,),
     "tiki-taka": RATES,
+    "tiki-taka-v2": RATES,
+    "chopped-tiki-taka": RATES,
+    "agad": RATES,
     "residual-learning": (*RATES, ("gamma", 0.1, 0.7)),
+    "residual-learning-v2": (*RATES, ("gamma", 0.1, 0.7)),
 }
 RUNS = {
     "digital-sgd": RuleSettings(rule="digital-sgd"),
@@ -44,6 +48,10 @@ RUNS = {
     # The fast array hidden, as published; with a share of it in the weight, Tiki-Taka is residual
     # learning on two tiles.
     "tiki-taka": RuleSettings(rule="tiki-taka", gamma=0.0),
+    "tiki-taka-v2": RuleSettings(rule="tiki-taka-v2", gamma=0.0),
+    "chopped-tiki-taka": RuleSettings(rule="chopped-tiki-taka", gamma=0.0),
+    "agad": RuleSettings(rule="agad", gamma=0.0),
+    "residual-learning-v2": RuleSettings(rule="residual-learning-v2"),
     **{f"residual-learning-{n}": RuleSettings(num_tiles=n) for n in (2, 4, 6)},
 }
 

@@ -24,6 +24,7 @@ from analogjax.devices._drift import PowerLawDrift as PowerLawDrift
 from analogjax.devices._exp_step import ExpStep as ExpStep
 from analogjax.devices._fit import fit as fit
 from analogjax.devices._fit_report import FitReport as FitReport
+from analogjax.devices._frozen import Frozen as Frozen
 from analogjax.devices._ideal import Ideal as Ideal
 from analogjax.devices._linear_step import LinearStep as LinearStep
 from analogjax.devices._one_sided_pair import OneSidedPair as OneSidedPair
@@ -50,6 +51,7 @@ __all__ = [
     "Device",
     "ExpStep",
     "FitReport",
+    "Frozen",
     "Ideal",
     "LinearStep",
     "OneSidedPair",

@@ -21,8 +21,8 @@ class Device(abc.ABC):
     """Anything an array can be made of.
 
     Attributes:
-      pulsed: whether the device moves in pulses only; if False, the pulse schemes add the wanted
-        change to the weights as it is.
+      pulsed: whether the device moves in pulses only; if False, the pulse schemes send none and
+        leave the wanted change to :meth:`add`.
       redundant: numeric fields whose effect on the mean response others can take over, so that a
         measured curve cannot tell them apart; :func:`~analogjax.devices.fit` holds them unless
         asked.
@@ -83,6 +83,10 @@ class Device(abc.ABC):
     def program(self, cells: AnyCells, w: jax.Array) -> Weights:
         """The weights the cells hold when asked to hold ``w``: clipped to their bounds."""
         return jnp.clip(w, cells.w_min, cells.w_max)
+
+    def add(self, cells: AnyCells, w: Weights, change: jax.Array) -> Weights:
+        """The weights after a change as a whole, of a device that does not move in pulses."""
+        return self.program(cells, w + change)
 
     @abc.abstractmethod
     def steps(self, cells: AnyCells, w: Weights) -> tuple[jax.Array, jax.Array]:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import jax
 import optax
@@ -13,14 +14,28 @@ from analogjax.rules import (
     Plateau,
     Stages,
     WarmStart,
+    agad,
     analog_sgd,
+    chopped_tiki_taka,
     mixed_precision,
     residual_learning,
+    residual_learning_v2,
     tiki_taka,
+    tiki_taka_v2,
 )
 from analogjax.rules._checks import check_rate
 
-RuleName = Literal["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
+RuleName = Literal[
+    "digital-sgd",
+    "analog-sgd",
+    "tiki-taka",
+    "tiki-taka-v2",
+    "chopped-tiki-taka",
+    "agad",
+    "mixed-precision",
+    "residual-learning",
+    "residual-learning-v2",
+]
 WarmStartName = Literal["stages", "plateau", "none"]
 
 
@@ -34,7 +49,7 @@ class RuleSettings:
       learning_rate: weight change per unit of gradient; of the gradient's tile for rules of
         several tiles. The rule's own default if not given, as for gamma and transfer_lr.
       gamma: significance of a tile relative to the one before (residual learning), or share of
-        the fast tile (Tiki-Taka).
+        the fast tile (rules of two tiles).
       transfer_lr: rate of the transfers between tiles.
       transfer_every: steps between two transfers from the gradient's tile.
       reads_per_transfer: input lines read at each transfer.
@@ -73,7 +88,7 @@ class RuleSettings:
     @property
     def title(self) -> str:
         """What a table or a legend calls it."""
-        name = self.rule.replace("-", " ").replace("sgd", "SGD")
+        name = self.rule.replace("-", " ").replace("sgd", "SGD").replace("agad", "AGAD")
         name = name.replace("tiki taka", "Tiki-Taka")
         name = name[0].upper() + name[1:]
         if self.rule != "residual-learning":
@@ -85,7 +100,11 @@ _RATES: dict[str, dict[str, float]] = {
     "digital-sgd": {"learning_rate": 0.457},
     "analog-sgd": {"learning_rate": 0.000618},
     "tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.027},
+    "tiki-taka-v2": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
+    "chopped-tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
+    "agad": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
     "mixed-precision": {"learning_rate": 0.415},
+    "residual-learning-v2": {"learning_rate": 0.355, "gamma": 0.3, "transfer_lr": 0.1},
     "residual-learning": {},
 }
 # For up to so many tiles.
@@ -93,6 +112,15 @@ _RESIDUAL_RATES: dict[float, dict[str, float]] = {
     2: {"learning_rate": 0.0879, "gamma": 0.159, "transfer_lr": 0.0239},
     4: {"learning_rate": 0.325, "gamma": 0.424, "transfer_lr": 0.0264},
     math.inf: {"learning_rate": 0.72, "gamma": 0.467, "transfer_lr": 0.22},
+}
+
+
+_TWO_TILES: dict[str, Callable] = {
+    "tiki-taka": tiki_taka,
+    "tiki-taka-v2": tiki_taka_v2,
+    "chopped-tiki-taka": chopped_tiki_taka,
+    "agad": agad,
+    "residual-learning-v2": residual_learning_v2,
 }
 
 
@@ -128,31 +156,26 @@ def make_optimizer(
 
 def _analog_rule(settings: RuleSettings, device, key, steps: int, steps_per_epoch: int):
     rate = settings.learning_rate
+    transfers: dict[str, Any] = {
+        "gamma": settings.gamma,
+        "transfer_lr": settings.transfer_lr,
+        "transfer_every": settings.transfer_every,
+        "reads_per_transfer": settings.reads_per_transfer,
+    }
     match settings.rule:
         case "analog-sgd":
             return analog_sgd(rate, device, key=key)
         case "mixed-precision":
             return mixed_precision(rate, device, key=key)
-        case "tiki-taka":
-            return tiki_taka(
-                rate,
-                device,
-                key=key,
-                gamma=settings.gamma,
-                transfer_lr=settings.transfer_lr,
-                transfer_every=settings.transfer_every,
-                reads_per_transfer=settings.reads_per_transfer,
-            )
+        case name if name in _TWO_TILES:
+            return _TWO_TILES[name](rate, device, key=key, **transfers)
         case "residual-learning":
             return residual_learning(
                 rate,
                 device,
                 key=key,
                 num_tiles=settings.num_tiles,
-                gamma=settings.gamma,
-                transfer_lr=settings.transfer_lr,
-                transfer_every=settings.transfer_every,
-                reads_per_transfer=settings.reads_per_transfer,
+                **transfers,
                 warm_start=_warm_start(settings, steps, steps_per_epoch),
                 chain=settings.warm_start != "stages",
             )

@@ -16,6 +16,7 @@ from analogjax.pulses._expected import ExpectedPulses as ExpectedPulses
 from analogjax.pulses._factors import Factors as Factors
 from analogjax.pulses._in_place import change_if as change_if
 from analogjax.pulses._lines import largest as largest
+from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
 
@@ -28,4 +29,5 @@ __all__ = [
     "Sent",
     "change_if",
     "largest",
+    "outer_sum",
 ]

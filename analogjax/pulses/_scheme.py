@@ -30,7 +30,8 @@ class PulseScheme(abc.ABC):
     ) -> Sent:
         """As :meth:`apply`, with the number of pulses each crosspoint received."""
         if not device.pulsed:
-            return _add(device, cells, w, -learning_rate * outer_sum(x, d, w.shape[1]))
+            columns = jax.tree.leaves(w)[0].shape[1]
+            return _add(device, cells, w, -learning_rate * outer_sum(x, d, columns))
         return self.send_pulses(key, device, cells, w, x, d, learning_rate)
 
     def apply(
@@ -94,5 +95,5 @@ class PulseScheme(abc.ABC):
 
 
 def _add(device: Device, cells: AnyCells, w: jax.Array, change: jax.Array) -> Sent:
-    none = jnp.zeros(w.shape, jnp.int32)
-    return Sent.summed(device.program(cells, w + change), none, none)
+    none = jnp.zeros(change.shape, jnp.int32)
+    return Sent.summed(device.add(cells, w, change), none, none)

@@ -8,6 +8,7 @@ from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import device_list
+from analogjax.rules._readout import Readout
 from analogjax.rules._transfer_chain import TransferChain
 
 
@@ -51,11 +52,14 @@ def analog_sgd(
       >>> device = SoftBounds.with_states(1000).without_variation()
       >>> rule = analogjax.analog_sgd(0.1, device, key=0)
       >>> params = {"kernel": jnp.full((2, 2), 0.5)}
-      >>> state = rule.init(params)
-      >>> for _ in range(50):
+      >>> @jax.jit
+      ... def step(params, state):
       ...     grads = jax.grad(lambda p: 0.5 * (p["kernel"] ** 2).sum())(params)
       ...     updates, state = rule.update(grads, state, params)
-      ...     params = optax.apply_updates(params, updates)
+      ...     return optax.apply_updates(params, updates), state
+      >>> state = rule.init(params)
+      >>> for _ in range(50):
+      ...     params, state = step(params, state)
       >>> bool(jnp.abs(params["kernel"]).max() < 0.02)
       True
     """
@@ -64,7 +68,8 @@ def analog_sgd(
         scales=jnp.ones(1),
         periods=(),
         rates=(),
-        reads=1,
+        scale_rates=False,
+        readout=Readout(),
         pulses=pulses or BatchedPulses(),
         transfer_pulses=BatchedPulses(),
     )

@@ -22,6 +22,11 @@ def check_rate(name: str, rate) -> None:
 
 def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
     """Raises a ValueError if a value that can be seen is outside ``[low, high]``."""
+    if callable(value):
+        raise ValueError(
+            f"{name} must be a number, got a function: only rates may be schedules; set other "
+            f"numbers step by step with optax.inject_hyperparams."
+        )
     if not is_concrete(value):
         return
     v = np.asarray(value)
@@ -40,6 +45,12 @@ def check_count(name: str, value, at_least: int = 1) -> int:
     if isinstance(value, bool) or int(value) != value or value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
     return int(value)
+
+
+def check_choice(name: str, value, choices: Sequence[str]) -> None:
+    """Raises a ValueError if a word is not one of those there are."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
 def as_key(key) -> jax.Array:

@@ -1,16 +1,17 @@
 """Mixed precision: the gradient is gathered digitally and written in whole pulses."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
-from analogjax.devices import Device
-from analogjax.pulses import BatchedPulses, PulseScheme, Sent, change_if
+from analogjax.devices import Device, is_zero, ratio
+from analogjax.pulses import BatchedPulses, PulseScheme, Sent, change_if, largest, outer_sum
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, device_list
+from analogjax.rules._checks import check_count, check_range, device_list
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     TileStack,
@@ -22,6 +23,9 @@ from analogjax.tiles import (
     written,
 )
 
+# What rounding draws from the key of a step, far from what pulses and tiles use.
+_ROUNDING = np.uint32(2**32 - 21)
+
 
 class MixedPrecisionState(NamedTuple):
     """One weight matrix under mixed precision.
@@ -29,37 +33,66 @@ class MixedPrecisionState(NamedTuple):
     Attributes:
       stack: the single tile.
       chi: digital memory of the gradient not yet written, in units of the weight, ``(in, out)``.
+      velocity: sum of the gradients with momentum, ``(in, out)``; None without.
     """
 
     stack: TileStack
     chi: jax.Array
+    velocity: jax.Array | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _MixedPrecision:
     device: Device
     period: int
+    momentum: Any
+    x_bins: int
+    d_bins: int
+    stochastic_rounding: bool
     pulses: PulseScheme
     num_keys = 1
 
     def init(self, key: jax.Array, w: jax.Array) -> MixedPrecisionState:
         stack = program_stack(key, (self.device,), w, jnp.ones(1))
-        return MixedPrecisionState(stack, jnp.zeros_like(w))
+        return MixedPrecisionState(
+            stack, jnp.zeros_like(w), None if is_zero(self.momentum) else jnp.zeros_like(w)
+        )
 
     def effective(self, state: MixedPrecisionState) -> jax.Array:
-        return effective_weight(state.stack, jnp.ones(1))
+        return effective_weight(state.stack)
 
     def step(
         self, keys, state: MixedPrecisionState, signal: Signal, learning_rate, count, stage
     ) -> MixedPrecisionState:
         del stage
-        state = state._replace(chi=state.chi + learning_rate * signal.gradient)
+        gradient = self._gradient(keys[0], signal)
+        if state.velocity is not None:
+            gradient = self.momentum * state.velocity + gradient
+            state = state._replace(velocity=gradient)
+        state = state._replace(chi=state.chi + learning_rate * gradient)
         if self.period == 1:
             state = self._write(keys[0], state)
         else:
             due = (count + 1) % self.period == 0
             state = change_if(due, lambda state: self._write(keys[0], state), state)
-        return state._replace(stack=age(keys, (self.device,), state.stack, jnp.ones(1)))
+        return state._replace(stack=age(keys, (self.device,), state.stack))
+
+    def _gradient(self, key, signal: Signal) -> jax.Array:
+        """The gradient, made of the factors as the digital unit sees them."""
+        if not self.x_bins and not self.d_bins:
+            return signal.gradient
+        if signal.factors is None:
+            raise ValueError(
+                "x_bins and d_bins quantise the vectors x and d: call update(..., factors=...), or "
+                "leave them out."
+            )
+        keys = jax.random.split(jax.random.fold_in(key, _ROUNDING))
+        bins = self.x_bins, self.d_bins
+        x, d = (
+            _quantised(k if self.stochastic_rounding else None, part, n) if n else part
+            for k, part, n in zip(keys, signal.factors, bins, strict=True)
+        )
+        return outer_sum(x, d, signal.gradient.shape[1])
 
     def _write(self, key, state: MixedPrecisionState) -> MixedPrecisionState:
         """Writes the whole pulses of the memory, one output line after another."""
@@ -82,7 +115,17 @@ class _MixedPrecision:
         )
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
         stack = count_pulses(stack, 0, sent)
-        return MixedPrecisionState(stack, state.chi - change)
+        return state._replace(stack=stack, chi=state.chi - change)
+
+
+def _quantised(key, vectors: jax.Array, bins: int) -> jax.Array:
+    """Each vector rounded to ``bins // 2`` steps of either sign, the last at its largest entry."""
+    steps = bins // 2
+    width = largest(vectors) / steps
+    scaled = ratio(vectors, width)
+    if key is not None:
+        scaled = scaled + jax.random.uniform(key, vectors.shape, minval=-0.5, maxval=0.5)
+    return width * jnp.clip(jnp.round(scaled), -steps, steps)
 
 
 def mixed_precision(
@@ -91,24 +134,35 @@ def mixed_precision(
     *,
     key: jax.Array | int,
     transfer_every: int = 1,
+    momentum=0.0,
+    x_bins: int = 0,
+    d_bins: int = 0,
+    stochastic_rounding: bool = False,
     pulses: PulseScheme | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Mixed-precision training: a digital memory gathers the gradient, pulses write its wholes.
 
     .. math::
-      \chi \leftarrow \chi + \alpha \nabla f, \qquad q = \mathrm{trunc}(\chi / g), \qquad
+      v \leftarrow \mu v + \nabla f, \qquad
+      \chi \leftarrow \chi + \alpha v, \qquad q = \mathrm{trunc}(\chi / g), \qquad
       \chi \leftarrow \chi - q g, \qquad W \leftarrow \mathrm{pulse}(W, -q g)
 
     with g the device's granularity. Each output line is written with its own pulse train, in which
     a crosspoint gets Binomial(max q, q / max q) pulses; what a train of ``desired_bl`` slots cannot
-    hold is lost, as in hardware. The gradient is gathered digitally, so that its factors are not
-    needed; ``factors=`` is ignored.
+    hold is lost, as in hardware. The gradient is gathered digitally: its factors are needed only
+    where they are quantised, as the digital unit of the hardware does, and ignored otherwise.
 
     Args:
-      learning_rate: :math:`\alpha`, weight change per unit of gradient, a number or a schedule.
+      learning_rate: :math:`\alpha`, weight change per unit of gradient, a number or a schedule; in
+        pulses, ``learning_rate * |gradient| / granularity`` a crosspoint and step.
       device: what the crosspoints are made of.
       key: PRNG key or seed of all crosspoints and pulses.
       transfer_every: steps (mini-batches) between two writings.
+      momentum: :math:`\mu`, in [0, 1).
+      x_bins: levels that each input vector is rounded to, between minus and plus its largest
+        entry; 0 for none, else at least 2.
+      d_bins: the same for each error vector.
+      stochastic_rounding: whether they are rounded up or down at random, right on average.
       pulses: scheme of the writing; :class:`~analogjax.pulses.BatchedPulses` by default, which is
         exact for single vectors.
 
@@ -116,7 +170,8 @@ def mixed_precision(
       An optax gradient transformation.
 
     Raises:
-      ValueError: as :func:`analogjax.analog_sgd`, or if the period is below 1.
+      ValueError: as :func:`analogjax.analog_sgd`, if a setting is out of its range, or if factors
+        to be quantised are missing.
 
     Reference: Nandakumar et al., "Mixed-precision deep learning based on computational memory",
     Front. Neurosci. 14:406 (2020).
@@ -132,9 +187,18 @@ def mixed_precision(
       >>> updates["kernel"].item(), round(state.weights["kernel"].chi.item(), 3)
       (0.0, 0.15)
     """
+    check_range("momentum", momentum, 0.0, 1.0)
+    for name, bins in (("x_bins", x_bins), ("d_bins", d_bins)):
+        if check_count(name, bins, 0) == 1:
+            raise ValueError(f"{name} must be 0 (not quantised) or at least 2, got 1.")
     rule = _MixedPrecision(
         device=device_list(device, 1)[0],
         period=check_count("transfer_every", transfer_every),
+        momentum=momentum,
+        x_bins=x_bins,
+        d_bins=d_bins,
+        stochastic_rounding=stochastic_rounding,
         pulses=pulses or BatchedPulses(),
     )
-    return analog_transformation(learning_rate, rule, key=key, use_factors=False)
+    quantised = bool(x_bins or d_bins)
+    return analog_transformation(learning_rate, rule, key=key, use_factors=quantised)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, check_range, check_rate, device_list
+from analogjax.rules._checks import check_count, device_list
+from analogjax.rules._rates import periods, rates, scales
+from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
 from analogjax.rules._warm_start import WarmStart
 
@@ -22,16 +23,21 @@ def residual_learning(
     num_tiles: int = 4,
     gamma=0.5,
     transfer_lr=0.1,
+    scale_transfer_lr: bool = False,
     transfer_every: int | Sequence[int] = 5,
-    reads_per_transfer: int = 1,
+    reads_per_transfer: int | None = 1,
+    transfer_lines: Lines = "inputs",
+    transfer_order: Order = "cyclic",
+    transfer_read: Read | None = None,
     warm_start: WarmStart | None = None,
+    warm_start_every: int | None = None,
     chain: bool = True,
     pulses: PulseScheme | None = None,
     transfer_pulses: PulseScheme | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Multi-tile residual learning on low-precision tiles, :math:`W = \sum_n\gamma^n W_n`.
 
-    Tile N, the least significant, takes the gradient; each tile n takes over, row by row, what
+    Tile N, the least significant, takes the gradient; each tile n takes over, line by line, what
     tile n + 1 has gathered:
 
     .. math::
@@ -39,29 +45,37 @@ def residual_learning(
       W_n &\leftarrow \mathrm{pulse}(W_n, +\beta_n W_{n+1}) \quad\text{every } T_n \text{ steps}
 
     With a warm start the tiles are first filled one at a time, the most significant first: in
-    stage k = 0 ... N-1 only tile k is written, always from tile N, at tile N's period; after the
-    last stage the chain above starts, or with ``chain=False`` the last stage goes on. On devices
-    of few states the warm start is what makes the tiles work together, and a chain that starts
-    while the coarse tiles still move by whole states can undo it: prefer
+    stage k = 0 ... N-1 only tile k is written, always from tile N, at the rate of the last
+    transfer; after the last stage the chain above starts, or with ``chain=False`` the last stage
+    goes on. On devices of few states the warm start is what makes the tiles work together, and a
+    chain that starts while the coarse tiles still move by whole states can undo it: prefer
     :class:`analogjax.Stages` or :class:`analogjax.Plateau` to None, and try both values of
     ``chain``. The initial weights are on tile 0. With one tile this is
     :func:`analogjax.analog_sgd`.
 
     Args:
       learning_rate: :math:`\alpha`, change of the last tile per unit of gradient (of W, not times
-        :math:`\gamma^N`), a number or a schedule.
+        :math:`\gamma^N`), a number or a schedule; in pulses, ``learning_rate * |x d| /
+        granularity`` a crosspoint and sample.
       device: what the crosspoints are made of; one for all, or one for each tile, the most
         significant first.
       key: PRNG key or seed of all crosspoints and pulses.
       num_tiles: number of tiles, N + 1.
-      gamma: significance of a tile relative to the one before, in (0, 1]; should be above
-        1 / n_states for the ranges of the tiles to overlap.
-      transfer_lr: :math:`\beta_n`, one number for all or one for each tile but the last; not
-        scaled by the learning rate.
+      gamma: significance of a tile relative to the one before, in (0, 1], or the significances of
+        all tiles, 1 first; should be above 1 / n_states for the ranges of the tiles to overlap.
+      transfer_lr: :math:`\beta_n`, change of tile n per unit of tile n + 1 at a transfer; in
+        pulses, ``transfer_lr * |W_{n+1}| / granularity``. A number or a schedule for all, or one
+        for each tile but the last.
+      scale_transfer_lr: whether the transfer rates are multiplied by the learning rate.
       transfer_every: a number T for nested counters, :math:`T_n = T^{N-n}` (each tile passes on
-        after T updates of its own), or the absolute periods :math:`T_0, ..., T_{N-1}` in steps.
-      reads_per_transfer: input lines read and written at each transfer, in cyclic order.
+        after T updates of its own), or the absolute periods :math:`T_0 > ... > T_{N-1}` in steps.
+      reads_per_transfer: lines read and written at each transfer; None for all.
+      transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
+      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
+      transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
+        and wires do to it; perfect by default.
       warm_start: how its stages follow each other, or None for the chain from the start.
+      warm_start_every: steps between two transfers of the warm start; :math:`T_{N-1}` by default.
       chain: whether the chain follows the warm start; if not, its last stage goes on for ever.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
       transfer_pulses: scheme of the transfers; likewise.
@@ -88,45 +102,21 @@ def residual_learning(
       (6, 0.25)
     """
     num_tiles = check_count("num_tiles", num_tiles)
-    check_range("gamma", gamma, 0.0, 1.0, open_low=True)
-    periods = _periods(transfer_every, num_tiles - 1)
+    every = periods(transfer_every, num_tiles - 1)
+    if warm_start_every is None:
+        warm_start_every = every[-1] if every else 1
     rule = TransferChain(
         devices=device_list(device, num_tiles),
-        scales=jnp.asarray(gamma, jnp.float32) ** jnp.arange(num_tiles),
-        periods=periods,
-        rates=_rates(transfer_lr, num_tiles - 1),
-        reads=check_count("reads_per_transfer", reads_per_transfer),
+        scales=scales(gamma, num_tiles, open_low=True),
+        periods=every,
+        rates=rates(transfer_lr, num_tiles - 1),
+        scale_rates=scale_transfer_lr,
+        readout=readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
         chain=chain,
+        warm_period=check_count("warm_start_every", warm_start_every),
         pulses=pulses or BatchedPulses(),
         transfer_pulses=transfer_pulses or BatchedPulses(),
     )
     if num_tiles == 1:
         warm_start = None  # Nothing to warm: there is no tile to transfer to.
     return analog_transformation(learning_rate, rule, key=key, warm_start=warm_start)
-
-
-def _periods(transfer_every, transfers: int) -> tuple[int, ...]:
-    """The steps between two transfers into each tile but the last."""
-    if isinstance(transfer_every, Sequence):
-        if len(transfer_every) != transfers:
-            raise ValueError(
-                f"transfer_every has {len(transfer_every)} periods {tuple(transfer_every)}; "
-                f"{transfers + 1} tiles make {transfers} transfers."
-            )
-        return tuple(check_count("transfer_every", period) for period in transfer_every)
-    nested = check_count("transfer_every", transfer_every)
-    # Steps are counted in int32: what is longer never comes.
-    return tuple(min(nested ** (transfers - n), 2**31 - 1) for n in range(transfers))
-
-
-def _rates(transfer_lr, transfers: int) -> tuple:
-    """The rate of the transfers into each tile but the last."""
-    rates = tuple(transfer_lr) if isinstance(transfer_lr, Sequence) else (transfer_lr,) * transfers
-    if len(rates) != transfers:
-        raise ValueError(
-            f"transfer_lr has {len(rates)} rates {rates}; {transfers + 1} tiles make "
-            f"{transfers} transfers."
-        )
-    for rate in rates:
-        check_rate("transfer_lr", rate)
-    return rates

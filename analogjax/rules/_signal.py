@@ -21,6 +21,21 @@ class Signal(NamedTuple):
     gradient: jax.Array
     factors: Factors | None
 
+    def times(self, signs: jax.Array | None) -> "Signal":
+        """The signal of a matrix whose lines have signs: ``(in, 1)``, ``(1, out)`` or None."""
+        if signs is None:
+            return self
+        factors = self.factors
+        if factors is not None:
+            x, d = factors
+            if signs.shape[1] == 1:
+                x = x * signs[:, 0]
+            else:
+                groups = signs.size // d.shape[1]
+                d = (d.reshape(-1, groups, d.shape[1]) * signs.reshape(groups, -1)).reshape(d.shape)
+            factors = Factors(x, d)
+        return Signal(self.gradient * signs, factors)
+
     def send(
         self,
         pulses: PulseScheme,

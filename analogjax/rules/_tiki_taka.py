@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, check_range, check_rate, device_list
+from analogjax.rules._checks import check_count, device_list
+from analogjax.rules._rates import periods, rates, scales
+from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
 
 
@@ -18,10 +19,15 @@ def tiki_taka(
     device: Device | Sequence[Device],
     *,
     key: jax.Array | int,
+    num_tiles: int = 2,
     gamma=0.0,
     transfer_lr=1.0,
-    transfer_every: int = 1,
-    reads_per_transfer: int = 1,
+    scale_transfer_lr: bool = False,
+    transfer_every: int | Sequence[int] = 1,
+    reads_per_transfer: int | None = 1,
+    transfer_lines: Lines = "inputs",
+    transfer_order: Order = "cyclic",
+    transfer_read: Read | None = None,
     pulses: PulseScheme | None = None,
     transfer_pulses: PulseScheme | None = None,
 ) -> optax.GradientTransformationExtraArgs:
@@ -34,18 +40,29 @@ def tiki_taka(
 
     The fast array settles at its symmetric point whatever the noise, so that only a true gradient
     reaches the slow one. This needs the symmetric point to be at zero. The initial weights are on
-    the slow array.
+    the slow array. With K tiles the gradient goes to the last, and each passes on what it gathers
+    to the one before: :math:`W = \sum_n\gamma^n W_n`.
 
     Args:
       learning_rate: :math:`\alpha`, change of the fast array per unit of gradient, a number or a
-        schedule.
-      device: what the crosspoints are made of; one for both, or the pair (slow, fast).
+        schedule; in pulses, ``learning_rate * |x d| / granularity`` a crosspoint and sample.
+      device: what the crosspoints are made of; one for all, or one for each tile, the slowest
+        first.
       key: PRNG key or seed of all crosspoints and pulses.
-      gamma: share of the fast array in the weight, in [0, 1].
+      num_tiles: K, at least 2.
+      gamma: share of the fast array in the weight, in [0, 1]; with more tiles that of each
+        relative to the one before, or the shares of all tiles, the slowest first.
       transfer_lr: :math:`\beta`, change of the slow array per unit of the fast one at a transfer;
-        not scaled by the learning rate.
-      transfer_every: T, steps (mini-batches) between two transfers.
-      reads_per_transfer: input lines read and written at each transfer.
+        in pulses, ``transfer_lr * |A| / granularity``. A number or a schedule for all, or one for
+        each tile but the last.
+      scale_transfer_lr: whether it is multiplied by the learning rate.
+      transfer_every: T, steps (mini-batches) between two transfers; with more tiles a number for
+        nested counters, :math:`T^{K-1-n}`, or the absolute period of each tile but the last.
+      reads_per_transfer: lines read and written at each transfer; None for all.
+      transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
+      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
+      transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
+        and wires do to it; perfect by default.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
       transfer_pulses: scheme of the transfers; likewise.
 
@@ -53,8 +70,8 @@ def tiki_taka(
       An optax gradient transformation; takes ``factors=`` as :func:`analogjax.analog_sgd` does.
 
     Raises:
-      ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1 or gamma outside
-        [0, 1].
+      ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1, periods do not
+        increase towards the slow tiles, gamma is outside [0, 1] or a sequence has the wrong length.
 
     Reference: Gokmen and Haensch, Front. Neurosci. 14:103 (2020), algorithm 1; Wu et al.,
     arXiv:2406.12774, section 4.
@@ -68,14 +85,14 @@ def tiki_taka(
       >>> len(state.weights["kernel"].tiles)
       2
     """
-    check_range("gamma", gamma, 0.0, 1.0)
-    check_rate("transfer_lr", transfer_lr)
+    num_tiles = check_count("num_tiles", num_tiles, 2)
     rule = TransferChain(
-        devices=device_list(device, 2),
-        scales=jnp.stack([jnp.ones(()), jnp.asarray(gamma, jnp.float32)]),
-        periods=(check_count("transfer_every", transfer_every),),
-        rates=(transfer_lr,),
-        reads=check_count("reads_per_transfer", reads_per_transfer),
+        devices=device_list(device, num_tiles),
+        scales=scales(gamma, num_tiles, open_low=False),
+        periods=periods(transfer_every, num_tiles - 1),
+        rates=rates(transfer_lr, num_tiles - 1),
+        scale_rates=scale_transfer_lr,
+        readout=readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
         pulses=pulses or BatchedPulses(),
         transfer_pulses=transfer_pulses or BatchedPulses(),
     )

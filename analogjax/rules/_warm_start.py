@@ -5,8 +5,9 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from analogjax.rules._checks import check_count, check_rate
+from analogjax.rules._checks import check_count, check_range, check_rate
 
 
 class WarmStart(Protocol):
@@ -74,16 +75,17 @@ class Plateau:
 
     Losses are averaged over windows of ``window`` steps (an epoch, say). The first ``eager``
     stages end as soon as one window is worse than the one before,
-    :math:`L_t - L_{t-1} > threshold`; later ones when at least 2 of the last 5 differences are
-    rises, which needs 6 windows. A new stage starts with an empty memory.
+    :math:`L_t - L_{t-1} > threshold`; later ones when at least 2 of the last 5 differences exceed
+    ``patient_threshold``, which needs 6 windows. A new stage starts with an empty memory.
 
     Attributes:
       window: number of steps averaged before a decision.
       eager: number of stages that end at the first rise.
       threshold: how much of a rise counts.
+      patient_threshold: the same for the later stages, of any sign; ``threshold`` if None.
 
     Reference: Li et al., arXiv:2510.02516, Algorithm 1 and appendix; the paper tests every step
-    with threshold 0, its code every epoch with 1e-4.
+    with threshold 0, its code every epoch with 1e-4, and -0.01 for the later stages of LeNet.
 
     Example:
       >>> import jax.numpy as jnp
@@ -102,12 +104,15 @@ class Plateau:
     window: int = 1
     eager: int = 4
     threshold: float = 0.0
+    patient_threshold: float | None = None
 
     def init(self) -> PlateauState:
         """No plateau seen and nothing remembered."""
         check_count("Plateau.window", self.window)
         check_count("Plateau.eager", self.eager, 0)
         check_rate("Plateau.threshold", self.threshold)
+        if self.patient_threshold is not None:
+            check_range("Plateau.patient_threshold", self.patient_threshold, -np.inf, np.inf)
         # Arrays of their own, so that a state can be donated.
         stage, count = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
         return PlateauState(stage, jnp.zeros(()), count, jnp.full((6,), jnp.nan))
@@ -127,9 +132,10 @@ class Plateau:
         total, seen = state.total + jnp.asarray(value, jnp.float32), state.count + 1
         full = seen >= self.window
         means = jnp.where(full, jnp.roll(state.means, -1).at[-1].set(total / seen), state.means)
-        rises = (jnp.diff(means) > self.threshold).astype(jnp.int32)
-        eager = rises[-1] > 0
-        patient = jnp.isfinite(means[0]) & (rises.sum() >= 2)
+        rises = jnp.diff(means)
+        eager = rises[-1] > self.threshold
+        least = self.threshold if self.patient_threshold is None else self.patient_threshold
+        patient = jnp.isfinite(means[0]) & (jnp.sum(rises > least) >= 2)
         trigger = full & jnp.where(state.stage < self.eager, eager, patient)
         new = PlateauState(
             stage=state.stage + trigger,

@@ -1,14 +1,16 @@
 """Arrays of crosspoints: one tile, and stacks of tiles that together hold one weight matrix."""
 
 from analogjax.tiles._counter import Counter as Counter
-from analogjax.tiles._rows import put_rows as put_rows
-from analogjax.tiles._rows import take_rows as take_rows
+from analogjax.tiles._lines import put_lines as put_lines
+from analogjax.tiles._lines import take_lines as take_lines
+from analogjax.tiles._saturation import saturation as saturation
 from analogjax.tiles._stack import TileStack as TileStack
 from analogjax.tiles._stack import age as age
 from analogjax.tiles._stack import count_pulses as count_pulses
+from analogjax.tiles._stack import count_reads as count_reads
 from analogjax.tiles._stack import effective_weight as effective_weight
 from analogjax.tiles._stack import program_stack as program_stack
-from analogjax.tiles._stack import replace_rows as replace_rows
+from analogjax.tiles._stack import replace_lines as replace_lines
 from analogjax.tiles._stack import replace_tile as replace_tile
 from analogjax.tiles._tile import Tile as Tile
 from analogjax.tiles._tile import aged as aged
@@ -24,14 +26,16 @@ __all__ = [
     "age",
     "aged",
     "count_pulses",
+    "count_reads",
     "effective_weight",
     "program_stack",
     "program_tile",
-    "put_rows",
+    "put_lines",
     "read",
-    "replace_rows",
+    "replace_lines",
     "replace_tile",
-    "take_rows",
+    "saturation",
+    "take_lines",
     "weight",
     "written",
 ]

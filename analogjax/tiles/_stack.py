@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from analogjax.devices import Device
 from analogjax.pulses import Sent
 from analogjax.tiles._counter import Counter
-from analogjax.tiles._rows import put_rows, take_rows
+from analogjax.tiles._lines import put_lines, take_lines
 from analogjax.tiles._tile import Tile, aged, program_tile, read
 
 
@@ -22,15 +22,19 @@ class TileStack(NamedTuple):
 
     Attributes:
       tiles: the tiles, all ``(in, out)``.
-      coarse: scaled sum of all tiles but the last, kept up to date row by row, so that reading the
-        matrix costs one product and one sum whatever the number of tiles; None for one or two
+      scales: significance :math:`s_n` of each tile, ``(tiles,)``, wired when the stack is made.
+      coarse: scaled sum of all tiles but the last, kept up to date line by line, so that reading
+        the matrix costs one product and one sum whatever the number of tiles; None for one or two
         tiles, whose first tile is that sum.
       pulses: number of up and of down pulses each tile has received, ``(tiles, 2)``.
+      reads: number of lines of each tile that were read for transfers, ``(tiles,)``.
     """
 
     tiles: tuple[Tile, ...]
+    scales: jax.Array
     coarse: jax.Array | None
     pulses: Counter
+    reads: Counter
 
 
 def program_stack(
@@ -52,16 +56,23 @@ def program_stack(
         for n, device in enumerate(devices)
     ]
     coarse = _scaled_sum(map(read, tiles[:-1]), scales) if len(devices) > 2 else None
-    return TileStack(tuple(tiles), coarse, Counter.zeros((len(devices), 2)))
+    count = len(devices)
+    return TileStack(
+        tuple(tiles),
+        jnp.array(scales, jnp.float32),  # Of its own, so that a state can be donated.
+        coarse,
+        Counter.zeros((count, 2)),
+        Counter.zeros((count,)),
+    )
 
 
-def effective_weight(stack: TileStack, scales: jax.Array) -> jax.Array:
+def effective_weight(stack: TileStack) -> jax.Array:
     """The weight matrix the stack stands for, ``(in, out)``."""
     last = read(stack.tiles[-1])
     if len(stack.tiles) == 1:
         return last
     coarse = read(stack.tiles[0]) if stack.coarse is None else stack.coarse
-    return coarse + scales[-1] * last
+    return coarse + stack.scales[-1] * last
 
 
 def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
@@ -69,37 +80,33 @@ def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
     return stack._replace(tiles=(*stack.tiles[:n], tile, *stack.tiles[n + 1 :]))
 
 
-def replace_rows(
-    stack: TileStack, n: int, first: jax.Array, rows: Tile, scales: jax.Array
-) -> TileStack:
-    """The stack after an update of some rows (input lines) of its tile ``n``, not the last.
+def replace_lines(stack: TileStack, n: int, first, lines: Tile, axis: int = 0) -> TileStack:
+    """The stack after an update of some lines of its tile ``n``, not the last.
 
     Args:
       stack: the stack before.
       n: number of the tile.
-      first: number of the first of the rows, int32; they go on in cyclic order.
-      rows: the rows after it, a tile of ``(rows, out)``.
-      scales: significance of each tile.
+      first: number of the first of the lines, int32; they go on in cyclic order.
+      lines: the lines after it, as :func:`take_lines` gives them.
+      axis: 0 for input lines, 1 for output lines.
 
     Returns:
       The stack after it.
     """
     tile = stack.tiles[n]
-    whole, part = (tile.w, tile.offset), (rows.w, rows.offset)
-    w, offset = jax.tree.map(lambda old, new: put_rows(old, first, new), whole, part)
+    whole, part = (tile.w, tile.offset), (lines.w, lines.offset)
+    w, offset = jax.tree.map(lambda old, new: put_lines(old, first, new, axis), whole, part)
     tile = tile._replace(w=w, offset=offset)
     tiles = (*stack.tiles[:n], tile, *stack.tiles[n + 1 :])
     coarse = stack.coarse
     if coarse is not None:
         # Summed anew rather than added to, so that rounding never builds up.
-        parts = [read(take_rows(tile, first, rows.shape[0])) for tile in tiles[:-1]]
-        coarse = put_rows(coarse, first, _scaled_sum(parts, scales))
+        parts = [read(take_lines(tile, first, lines.shape[0], axis)) for tile in tiles[:-1]]
+        coarse = put_lines(coarse, first, _scaled_sum(parts, stack.scales), axis)
     return stack._replace(tiles=tiles, coarse=coarse)
 
 
-def age(
-    keys: jax.Array, devices: Sequence[Device], stack: TileStack, scales: jax.Array
-) -> TileStack:
+def age(keys: jax.Array, devices: Sequence[Device], stack: TileStack) -> TileStack:
     """The stack one mini-batch later: decay and diffusion of its tiles, where they have any."""
     if all(tile.ageing is None for tile in stack.tiles):
         return stack
@@ -107,7 +114,7 @@ def age(
     tiles = tuple(aged(key, device, tile) for key, device, tile in parts)
     coarse = stack.coarse
     if coarse is not None:
-        coarse = _scaled_sum(map(read, tiles[:-1]), scales)
+        coarse = _scaled_sum(map(read, tiles[:-1]), stack.scales)
     return stack._replace(tiles=tiles, coarse=coarse)
 
 
@@ -116,6 +123,12 @@ def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
     none = jnp.zeros(stack.pulses.total.shape, jnp.float32)
     amounts = none.at[n].set(sent.total.astype(jnp.float32))
     return stack._replace(pulses=stack.pulses.add(amounts))
+
+
+def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
+    """The stack with the reading of some lines of its tile ``n`` counted."""
+    amounts = jnp.zeros(stack.reads.total.shape, jnp.float32).at[n].set(lines)
+    return stack._replace(reads=stack.reads.add(amounts))
 
 
 def _scaled_sum(parts: Iterable[jax.Array], scales: jax.Array) -> jax.Array:

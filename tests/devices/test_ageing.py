@@ -87,7 +87,7 @@ RULES = {
     "analog_sgd": {},
     "tiki_taka": {"gamma": 0.5},
     "mixed_precision": {"transfer_every": 3},
-    "residual_learning": {"num_tiles": 4, "transfer_every": 1},
+    "residual_learning": {"num_tiles": 4, "transfer_every": (3, 2, 1)},
 }
 
 

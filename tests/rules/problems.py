@@ -12,6 +12,10 @@ from analogjax.pulses import ExpectedPulses, Factors
 RULES = {
     "analog_sgd": {},
     "tiki_taka": {"gamma": 0.5},
+    "tiki_taka_v2": {"gamma": 0.5, "transfer_lr": 3.0},
+    "chopped_tiki_taka": {"gamma": 0.5, "transfer_lr": 3.0, "chop_prob": 0.5},
+    "agad": {"gamma": 0.5, "transfer_lr": 3.0, "chop_prob": 0.5},
+    "residual_learning_v2": {"gamma": 0.5, "transfer_lr": 0.5, "threshold": 0.1},
     "mixed_precision": {},
     "residual_learning": {"num_tiles": 2, "gamma": 0.5, "transfer_every": 2},
 }
@@ -56,6 +60,6 @@ def gradient(factors):
 
 def composite(name, state, gamma=0.5):
     """The weight matrix a rule's own state of one parameter stands for."""
-    if name == "mixed_precision":
-        return state.stack.tiles[0].w
-    return sum(gamma**n * tile.w for n, tile in enumerate(state.tiles))
+    stack = getattr(state, "stack", state)
+    signs = getattr(state, "chopper", 1.0)
+    return sum((gamma * signs if n else 1.0) ** n * tile.w for n, tile in enumerate(stack.tiles))

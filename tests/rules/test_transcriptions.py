@@ -100,6 +100,91 @@ def test_tiki_taka_follows_its_equations(with_factors):
     assert_same(path, end, *expected)
 
 
+SLOW = SoftBounds.with_states(60, w_max=0.9, w_min=-0.7, up_down=0.1, up_down_dtod=0.05)
+BUFFERED = {
+    "tiki_taka_v2": (
+        {"gamma": 0.3, "transfer_lr": 2.0, "threshold": 1.5, "momentum": 0.2, "max_pulses": 2},
+        lambda shape, g: transcriptions.Buffer(
+            shape, pulse=1.5 * g[0], written=g[0], share=0.3, momentum=0.2, most=2
+        ),
+    ),
+    "tiki_taka_v2_keeping_its_buffer": (
+        {"transfer_lr": 0.5, "momentum": 0.2, "forget": False},
+        lambda shape, g: transcriptions.Buffer(
+            shape, pulse=g[0], written=g[0], momentum=0.2, forget=False
+        ),
+    ),
+    "chopped_tiki_taka": (
+        {"gamma": 0.3, "transfer_lr": 0.4, "chop_prob": 0.5, "chop_random": False},
+        lambda shape, g: transcriptions.Chopped(shape, 2, pulse=1.0, share=1 / g[1], written=g[0]),
+    ),
+    "chopped_tiki_taka_with_auto_granularity": (
+        {
+            "transfer_lr": 0.4, "chop_prob": 0.3, "chop_random": False, "auto_granularity": 20.0,
+            "buffer_granularity": 0.5, "momentum": 0.3, "forget": False, "max_pulses": 3,
+        },
+        lambda shape, g: transcriptions.Chopped(
+            shape, 4, pulse=1.0, written=g[0], share=1 / (0.5 * g[1] * 20.0 / (shape[0] * 2)),
+            momentum=0.3, forget=False, most=3,
+        ),
+    ),
+    "agad": (
+        {"gamma": 0.2, "transfer_lr": 0.5, "chop_prob": 0.25, "tail_weighting": 2.0},
+        lambda shape, g: transcriptions.Dynamic(
+            shape, 4, 2.0, pulse=1.0, share=1 / g[1], written=g[0]
+        ),
+    ),
+    "agad_with_a_cap": (
+        {
+            "transfer_lr": 1.5, "chop_prob": 0.25, "tail_weighting": 2.0, "forget": False,
+            "momentum": 0.1, "buffer_cap": 0.5,
+        },
+        lambda shape, g: transcriptions.Dynamic(
+            shape, 4, 2.0, cap=0.5, pulse=1.0, share=1 / g[1], written=g[0], momentum=0.1,
+            forget=False,
+        ),
+    ),
+    "residual_learning_v2": (
+        {"gamma": 0.4, "transfer_lr": 0.3, "momentum": 0.7, "threshold": 0.5},
+        lambda shape, g: transcriptions.MovingAverage(shape, 0.7, 0.5 * g[0]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", ["inputs", "outputs"])
+@pytest.mark.parametrize("name", BUFFERED)
+def test_buffered_rules_follow_their_equations(name, lines):
+    settings, digital = BUFFERED[name]
+    factory = getattr(analogjax, name.split("_with_")[0].split("_keeping")[0])
+    reads = 1 if lines == "inputs" else 2
+    rule = factory(
+        RATE, (SLOW, DEVICE), key=3, transfer_every=2, reads_per_transfer=reads,
+        transfer_lines=lines, **settings, **EXPECTED,
+    )  # fmt: skip
+    path, start, end = train(rule, X, D, with_factors=True)
+    tiles, cells = parts(start.stack)
+    steps = gradients(with_factors=True)
+    if lines == "outputs":
+        tiles, cells = jax.tree.map(lambda leaf: leaf.T, (tiles, cells))
+        steps = [gradient.transposed() for gradient in steps]
+    granularities = float(SLOW.granularity), float(DEVICE.granularity)
+    memory = digital(tiles[0].shape, granularities)
+    expected_path, expected_tiles = transcriptions.buffered(
+        *tiles, cells, granularities, steps, rates=STEPS * [settings["transfer_lr"]], every=2,
+        reads=reads, gamma=settings.get("gamma", 0.4 if "residual" in name else 0.0),
+        digital=memory, signs=getattr(memory, "signs", None),
+    )  # fmt: skip
+    h = end.buffer
+    if lines == "outputs":
+        expected_path = np.swapaxes(expected_path, 1, 2)
+        expected_tiles, h = [w.T for w in expected_tiles], h.T
+    assert_same(path, end.stack, expected_path, expected_tiles)
+    np.testing.assert_allclose(h, memory.h, rtol=0, atol=2e-4)
+    moved = np.abs(expected_tiles[0] - np.asarray(start.stack.tiles[0].w)).max()
+    assert moved > 2 * granularities[0]
+    assert int(end.stack.reads.total[1]) == STEPS // 2 * reads
+
+
 def test_analog_sgd_follows_its_equation():
     rule = analogjax.analog_sgd(RATE, DEVICE, key=3, pulses=ExpectedPulses())
     path, start, end = train(rule, X, D, with_factors=True)

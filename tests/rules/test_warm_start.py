@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import SHAPE, make
+from problems import RULES, SHAPE, make
 
 import analogjax
 from analogjax import Plateau, Stages
@@ -15,7 +15,7 @@ from analogjax.devices import SoftBounds
 from analogjax.pulses import ExpectedPulses
 
 
-def specified(losses, window, eager, threshold):
+def specified(losses, window, eager, threshold, patient):
     """The plateau rule as one would say it: a list of window means, emptied at each trigger."""
     stages, memory, open_window, stage = [], [], [], 0
     for loss in losses:
@@ -23,11 +23,11 @@ def specified(losses, window, eager, threshold):
         if len(open_window) == window:
             memory.append(sum(open_window) / window)
             open_window = []
-            rises = [b - a > threshold for a, b in itertools.pairwise(memory)]
+            rises = [b - a for a, b in itertools.pairwise(memory)]
             if stage < eager:
-                trigger = bool(rises) and rises[-1]
+                trigger = bool(rises) and rises[-1] > threshold
             else:
-                trigger = len(memory) >= 6 and sum(rises[-5:]) >= 2
+                trigger = len(memory) >= 6 and sum(rise > patient for rise in rises[-5:]) >= 2
             if trigger:
                 stage += 1
                 memory = []
@@ -48,11 +48,14 @@ def stages_of(warm_start, losses):
 @pytest.mark.parametrize("window", [1, 4])
 @pytest.mark.parametrize("eager", [0, 4])
 @pytest.mark.parametrize("threshold", [0.0, 0.25])
-def test_plateau_triggers_as_specified_on_random_losses(window, eager, threshold):
+@pytest.mark.parametrize("patient", [None, -0.125])
+def test_plateau_triggers_as_specified_on_random_losses(window, eager, threshold, patient):
     # Multiples of 1/64, so that means are exact.
     losses = np.random.default_rng(0).integers(0, 64, 600) / 64
-    expected = specified(losses, window, eager, threshold)
-    assert stages_of(Plateau(window=window, eager=eager, threshold=threshold), losses) == expected
+    plateau = Plateau(window=window, eager=eager, threshold=threshold, patient_threshold=patient)
+    least = threshold if patient is None else patient
+    expected = specified(losses, window, eager, threshold, least)
+    assert stages_of(plateau, losses) == expected
     assert expected[-1] > eager + 2
 
 
@@ -73,7 +76,7 @@ EXAMPLES = {
 def test_plateau_triggers(name):
     eager, losses, expected = EXAMPLES[name]
     assert stages_of(Plateau(eager=eager), losses) == expected
-    assert specified(losses, 1, eager, 0.0) == expected
+    assert specified(losses, 1, eager, 0.0, 0.0) == expected
 
 
 def test_plateau_looks_at_means_of_windows_only():
@@ -90,7 +93,7 @@ def test_stages_follow_each_other_at_equal_lengths():
 
 def residual(warm_start):
     return analogjax.residual_learning(
-        0.1, SoftBounds.with_states(10), key=0, num_tiles=3, transfer_every=1,
+        0.1, SoftBounds.with_states(10), key=0, num_tiles=3, transfer_every=(2, 1),
         warm_start=warm_start, pulses=ExpectedPulses(), transfer_pulses=ExpectedPulses(),
     )  # fmt: skip
 
@@ -103,7 +106,8 @@ def test_loss_given_to_update_drives_the_stage_and_so_the_tile_that_moves():
         lambda state, loss: rule.update({"w": -jnp.ones((1, 2))}, state, params, value=loss)[1]
     )
     for loss, stage, moving in (
-        (3.0, 0, {0, 2}), (2.0, 0, {0, 2}), (2.5, 1, {1, 2}), (1.0, 1, {1, 2}), (9.0, 2, {0, 1, 2}),
+        (3.0, 0, {0, 2}), (2.0, 0, {0, 2}), (2.5, 1, {1, 2}), (1.0, 1, {1, 2}), (9.0, 2, {1, 2}),
+        (9.0, 2, {0, 1, 2}),
     ):  # fmt: skip
         before = [tile.w for tile in state.weights["w"].tiles]
         state = update(state, loss)
@@ -127,6 +131,7 @@ def test_plateau_without_the_loss_names_both_remedies():
         (Plateau(window=0), "Plateau.window must be a whole number of at least 1, got 0"),
         (Plateau(eager=-1), "Plateau.eager must be a whole number of at least 0, got -1"),
         (Plateau(threshold=-0.5), r"Plateau.threshold must be .* at least 0, got -0\.5"),
+        (Plateau(patient_threshold=float("nan")), "Plateau.patient_threshold .*, got nan"),
     ],
 )
 def test_length_that_is_no_count_is_refused(warm_start, message):
@@ -157,10 +162,17 @@ def test_uneven_periods_do_not_add_transfers_to_a_warm_start():
     assert moved == [2, 4, 6, 8]
 
 
-@pytest.mark.parametrize("warm_start", [None, Stages(2), Plateau()])
-def test_a_new_state_can_be_donated(warm_start):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *((name, {}) for name in RULES),
+        ("residual_learning", {"warm_start": Stages(2)}),
+        ("residual_learning", {"warm_start": Plateau()}),
+    ],
+)
+def test_a_new_state_can_be_donated(name, settings):
     """No array of it is there twice, in a state made by init nor in one made by a jitted init."""
-    rule = make("residual_learning", warm_start=warm_start)
+    rule = make(name, **settings)
     params = {"w": jnp.zeros(SHAPE)}
     step = jax.jit(
         lambda state: rule.update(params, state, params, value=jnp.float32(1.0))[1],

@@ -3,6 +3,8 @@
 Devices are soft bounds, pulses the mean-field recursion W + D F(W) - |D| G(W).
 """
 
+import copy
+
 import numpy as np
 
 
@@ -25,6 +27,12 @@ class Gradient:
         outer = np.einsum("bi,bo->bio", np.asarray(x, float), np.asarray(d, float))
         self.change = -rate * outer.sum(0)
         self.size = rate * np.abs(outer).sum(0) if with_factors else np.abs(self.change)
+
+    def transposed(self):
+        """Of the transposed matrix."""
+        other = copy.copy(self)
+        other.change, other.size = self.change.T, self.size.T
+        return other
 
 
 def chain(
@@ -97,3 +105,107 @@ def mixed_precision(w, gradients, rate, dw_min, every):
         path.append(w)
         memories.append(memory)
     return np.array(path), np.array(memories)
+
+
+def whole(amount, most):
+    return np.clip(np.trunc(amount), -most, most)
+
+
+def buffered(
+    slow, fast, cells, dw_mins, gradients, *, rates, every, reads, gamma, digital, signs=None
+):
+    """A fast tile, something digital, and a slow tile; one line after another.
+
+    ``digital`` is a function of the line, what was read of it, the transfer rate and the number of
+    sweeps before, which gives the wanted change of the slow tile. ``signs`` has one number for
+    each line and may be changed by it.
+    """
+    slow, fast = np.asarray(slow, float), np.asarray(fast, float)
+    slow_cells, fast_cells = (to_numpy(one) for one in cells)
+    signs = np.ones(len(slow)) if signs is None else signs
+    number, path = 0, []
+    for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        change = signs[:, None] * gradient.change
+        fast = expected_update(fast, change, gradient.size, fast_cells, dw_mins[1])
+        if t % every == 0:
+            # All lines of a transfer are read before the first is written.
+            for line, seen in [
+                (k % len(slow), fast[k % len(slow)]) for k in range(number, number + reads)
+            ]:
+                wanted = digital(line, seen, rate, number // len(slow))
+                slow[[line]] = expected_update(
+                    slow[[line]], wanted, np.abs(wanted), slow_cells, dw_mins[0], [line]
+                )
+                number += 1
+        path.append(slow + gamma * signs[:, None] * fast)
+    return np.array(path), (slow, fast)
+
+
+class Buffer:
+    """The buffer of Tiki-Taka version 2 (in weights) and of its chopped form (in pulses)."""
+
+    def __init__(self, shape, *, pulse, written, share=1.0, momentum=0.0, forget=True, most=1):
+        self.h = np.zeros(shape)
+        self.pulse, self.written, self.share = pulse, written, share
+        self.momentum, self.forget, self.most = momentum, forget, most
+
+    def add(self, line, change):
+        """The wanted change of the slow tile after a change of what is buffered."""
+        h = self.h[line] + self.share * change
+        n = whole(h / self.pulse, self.most)
+        if self.forget:
+            self.h[line] = np.where(n != 0, self.momentum * h, h)
+        else:
+            self.h[line] = h - (1 - self.momentum) * n * self.pulse
+        return n * self.written
+
+    def __call__(self, line, seen, rate, sweep):
+        del sweep
+        return self.add(line, rate * seen)
+
+
+class Chopped(Buffer):
+    """With signs that change after every ``phase`` sweeps."""
+
+    def __init__(self, shape, phase, **more):
+        super().__init__(shape, **more)
+        self.phase, self.signs = phase, np.ones(shape[0])
+
+    def __call__(self, line, seen, rate, sweep):
+        wanted = self.add(line, rate * self.signs[line] * seen)
+        if sweep % self.phase == self.phase - 1:
+            self.signs[line] *= -1
+        return wanted
+
+
+class Dynamic(Chopped):
+    """With a running mean of the reads, and a reference that follows it from phase to phase."""
+
+    def __init__(self, shape, phase, tail, cap=None, **more):
+        super().__init__(shape, phase, **more)
+        self.mean, self.reference = np.zeros(shape), np.zeros(shape)
+        self.rho, self.cap = min(tail / phase, 1.0), cap
+
+    def __call__(self, line, seen, rate, sweep):
+        if sweep and sweep % self.phase == 0:
+            self.reference[line] = self.mean[line]
+        wanted = self.add(line, rate * self.signs[line] * (seen - self.reference[line]))
+        if self.cap is not None:
+            limit = self.cap * self.most
+            self.h[line] = np.where(wanted != 0, np.clip(self.h[line], -limit, limit), self.h[line])
+        self.mean[line] = (1 - self.rho) * self.mean[line] + self.rho * seen
+        if sweep % self.phase == self.phase - 1:
+            self.signs[line] *= -1
+        return wanted if sweep > self.phase else 0 * wanted
+
+
+class MovingAverage:
+    """The buffer of residual learning version 2."""
+
+    def __init__(self, shape, momentum, least):
+        self.h, self.momentum, self.least = np.zeros(shape), momentum, least
+
+    def __call__(self, line, seen, rate, sweep):
+        del sweep
+        self.h[line] = self.momentum * self.h[line] + (1 - self.momentum) * seen
+        return np.where(np.abs(self.h[line]) > self.least, rate * self.h[line], 0.0)

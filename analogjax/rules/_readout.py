@@ -1,0 +1,79 @@
+"""Which lines of a tile a transfer reads, and through what."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.rules._checks import check_choice, check_count
+from analogjax.tiles import Tile, put_lines, read, take_lines
+
+Lines = Literal["inputs", "outputs"]
+Order = Literal["cyclic", "random"]
+# A product with an array: ``(key, x, w) -> x @ w`` as the periphery gives it.
+Read = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Readout:
+    """Which lines of a tile are read at a transfer, and through what.
+
+    Attributes:
+      reads: lines read at each transfer; None for all of them.
+      axis: 0 for input lines, 1 for output lines.
+      random: whether to start at a random line each time, or where the last transfer has ended.
+      through: the product that a read is, or None for a perfect one.
+    """
+
+    reads: int | None = 1
+    axis: int = 0
+    random: bool = False
+    through: Read | None = None
+
+    def count(self, tile: Tile) -> int:
+        """The number of lines a transfer reads of this tile."""
+        size = tile.shape[self.axis]
+        return size if self.reads is None else min(self.reads, size)
+
+    def first(self, key: jax.Array, tile: Tile, transfer) -> jax.Array:
+        """The first line of transfer number 0, 1, ..."""
+        size = tile.shape[self.axis]
+        if self.random:
+            return jax.random.randint(key, (), 0, size)
+        return transfer * self.count(tile) % size
+
+    def sweeps(self, tile: Tile, transfer) -> jax.Array:
+        """How many times all lines had been read before each line of a transfer, ``(lines, 1)``."""
+        count = self.count(tile)
+        return ((transfer * count + jnp.arange(count)) // tile.shape[self.axis])[:, None]
+
+    def take(self, tile: Tile, tree, first):
+        """The lines that a transfer reads or writes, of matrices of the shape of a tile."""
+        return take_lines(tree, first, self.count(tile), self.axis)
+
+    def put(self, matrix: jax.Array, first, values: jax.Array) -> jax.Array:
+        """The matrix with the lines of a transfer replaced."""
+        return put_lines(matrix, first, values, self.axis)
+
+    def read(self, key: jax.Array, tile: Tile, first) -> jax.Array:
+        """What a transfer reads of a tile: ``(lines, out)``, or ``(lines, in)`` of output lines."""
+        if self.through is None:
+            return read(self.take(tile, tile, first))
+        size = tile.shape[self.axis]
+        one_hot = jax.nn.one_hot((first + jnp.arange(self.count(tile))) % size, size)
+        w = read(tile)
+        return self.through(key, one_hot, w.T if self.axis else w)
+
+
+def readout(reads: int | None, lines: Lines, order: Order, through: Read | None) -> Readout:
+    """The readout of these settings of a rule; raises a ValueError if one is not valid."""
+    check_choice("transfer_lines", lines, get_args(Lines))
+    check_choice("transfer_order", order, get_args(Order))
+    return Readout(
+        reads=None if reads is None else check_count("reads_per_transfer", reads),
+        axis=get_args(Lines).index(lines),
+        random=order == "random",
+        through=through,
+    )

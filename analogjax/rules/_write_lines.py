@@ -1,0 +1,57 @@
+"""Writing lines of a tile, each with its own pulse trains."""
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.devices import Device
+from analogjax.pulses import PulseScheme, Sent
+from analogjax.rules._readout import Readout
+from analogjax.tiles import TileStack, count_pulses, replace_lines, written
+
+
+def write_lines(
+    key: jax.Array,
+    pulses: PulseScheme,
+    device: Device,
+    stack: TileStack,
+    n: int,
+    readout: Readout,
+    first,
+    change: jax.Array,
+    rate,
+) -> TileStack:
+    """The stack after lines of its tile ``n`` were moved by ``rate * change``, in pulses.
+
+    One line after another is on (x = 1) while the others of its crossings carry the change.
+
+    Args:
+      key: a PRNG key.
+      pulses: the scheme that writes.
+      device: that of the tile.
+      stack: the stack before.
+      n: number of the tile, not the last.
+      readout: how many lines, and along which axis.
+      first: number of the first line.
+      change: wanted change, ``(lines, out)``, or ``(lines, in)`` for output lines.
+      rate: weight change per unit of it.
+    """
+    tile = readout.take(stack.tiles[n], stack.tiles[n], first)
+
+    def one_line(key, cells, w, change):
+        return pulses.send(key, device, cells, w, jnp.ones((1, 1)), -change, rate)
+
+    if change.shape[0] == 1:  # The usual case, which compiles faster by itself.
+        sent = one_line(key, tile.cells, tile.w, change)
+    else:
+        # Each line becomes an array of one line.
+        cells, w, change = jax.tree.map(
+            lambda leaf: leaf[:, None] if jnp.ndim(leaf) == 2 else leaf,
+            (tile.cells, tile.w, change),
+        )
+        axes = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) == 3 else None, cells)
+        keys = jax.random.split(key, change.shape[0])
+        sent = jax.vmap(one_line, in_axes=(0, axes, 0, 0))(keys, cells, w, change)
+        w, up, down = jax.tree.map(lambda leaf: leaf[:, 0], (sent.w, sent.up, sent.down))
+        sent = Sent(w, up, down, jnp.sum(sent.total, axis=0))
+    lines = written(key, device, tile, sent)
+    return count_pulses(replace_lines(stack, n, first, lines, readout.axis), n, sent)
