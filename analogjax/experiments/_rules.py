@@ -100,11 +100,11 @@ _RATES: dict[str, dict[str, float]] = {
     "digital-sgd": {"learning_rate": 0.457},
     "analog-sgd": {"learning_rate": 0.000618},
     "tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.027},
-    "tiki-taka-v2": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
-    "chopped-tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
-    "agad": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.1},
+    "tiki-taka-v2": {"learning_rate": 0.942, "gamma": 0.0, "transfer_lr": 0.17},
+    "chopped-tiki-taka": {"learning_rate": 0.942, "gamma": 0.0, "transfer_lr": 0.17},
+    "agad": {"learning_rate": 0.578, "gamma": 0.0, "transfer_lr": 0.197},
     "mixed-precision": {"learning_rate": 0.415},
-    "residual-learning-v2": {"learning_rate": 0.355, "gamma": 0.3, "transfer_lr": 0.1},
+    "residual-learning-v2": {"learning_rate": 0.0522, "gamma": 0.13, "transfer_lr": 0.36},
     "residual-learning": {},
 }
 # For up to so many tiles.

@@ -1,6 +1,7 @@
 """Every rule in every place flax has for an optimizer, beside plain SGD for the biases."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,10 @@ RULES = {
     "tiki_taka": ("tiki_taka", {"gamma": GAMMA}),
     "mixed_precision": ("mixed_precision", {}),
     "residual_stages": ("residual_learning", {**CHAIN, "warm_start": analogjax.Stages(1)}),
+    "tiki_taka_v2": ("tiki_taka_v2", {"gamma": GAMMA, "transfer_lr": 5.0}),
+    "chopped_tiki_taka": ("chopped_tiki_taka", {"gamma": GAMMA, "chop_prob": 0.5}),
+    "agad": ("agad", {"gamma": GAMMA, "chop_prob": 0.5}),
+    "residual_learning_v2": ("residual_learning_v2", {"gamma": GAMMA, "threshold": 0.01}),
     "residual_plateau": ("residual_learning", {**CHAIN, "warm_start": analogjax.Plateau()}),
 }
 X = jax.random.normal(jax.random.key(1), (4, 4, 4, 1))
@@ -35,7 +40,7 @@ LABELS = jnp.array([0, 1, 0, 1])
 def optimizer(name):
     factory, settings = RULES[name]
     schemes = {"pulses": ExpectedPulses(noise=True)}  # The one that compiles fastest.
-    if factory in ("tiki_taka", "residual_learning"):
+    if factory not in ("analog_sgd", "mixed_precision"):
         schemes["transfer_pulses"] = schemes["pulses"]
     # Steps that vary, so that each parameter's devices matter, and little else to compile.
     device = dataclasses.replace(SoftBounds.with_states(20).without_variation(), dw_min_dtod=0.3)
@@ -145,12 +150,23 @@ def named(tree):
 
 def on_tiles(state):
     """The matrix that the tiles of one parameter stand for."""
-    tiles = state.stack.tiles if hasattr(state, "stack") else state.tiles
-    return sum(GAMMA**n * np.asarray(tile.w, np.float64) for n, tile in enumerate(tiles))
+    stack = getattr(state, "stack", state)
+    weights = [np.asarray(tile.w, np.float64) for tile in stack.tiles]
+    if hasattr(state, "chopper"):
+        weights[1] *= np.asarray(state.chopper)
+    return sum(GAMMA**n * w for n, w in enumerate(weights))
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", RULES)
+# Those that share all but their transfer with the others need not be tried in every way.
+BUFFERED = {"tiki_taka_v2", "chopped_tiki_taka", "agad", "residual_learning_v2"}
+CASES = [
+    (name, way)
+    for name, way in itertools.product(RULES, WAYS)
+    if name not in BUFFERED or way in ("linen", "nnx_optimizer")
+]
+
+
+@pytest.mark.parametrize(("name", "way"), CASES)
 def test_kernels_follow_their_tiles_and_biases_plain_sgd(name, way):
     tx = optimizer(name)
     if (name, way) == ("residual_plateau", "flax_train_state"):

@@ -146,6 +146,37 @@ def test_wrapped_by_optax_it_is_the_same_rule(name, wrapper):
         assert same(params["bias"], -0.1 * STEPS * jnp.ones(2))
 
 
+def test_multi_steps_update_once_with_the_mean_of_the_gradients(name):
+    rule = make(name)
+    several = optax.MultiSteps(rule, every_k_schedule=2).gradient_transformation()
+
+    def train_with(rule, gradients):
+        def step(carry, gradient):
+            params, state = carry
+            updates, state = rule.update({"w": gradient}, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        run = jax.jit(lambda carry: jax.lax.scan(step, carry, gradients)[0][0]["w"])
+        return run((PARAMS, rule.init(PARAMS)))
+
+    gradients = jax.vmap(gradient)(batches(4))
+    means = gradients.reshape(2, 2, *SHAPE).mean(1)
+    assert same(train_with(several, gradients), train_with(rule, means), atol=1e-5)
+
+
+def test_a_stored_state_goes_on_to_the_bit(name):
+    def stored(leaf):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(np.asarray(jax.random.key_data(leaf)).copy())
+        return np.asarray(leaf).copy()
+
+    run = noisy(name, True)
+    middle = run(make(name, pulses=NOISY).init(PARAMS))[1]
+    once, again = run(middle), run(jax.tree.map(stored, middle))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), once, again))
+    assert int(again[1].count) == 2 * STEPS
+
+
 def test_injected_hyperparameters_can_be_changed_between_steps(name):
     arguments = set(inspect.signature(factory(name)).parameters)
     inject = optax.inject_hyperparams(
