@@ -30,6 +30,11 @@ def test_every_stream_is_uniform_and_normal_on_demand(number):
     assert stats.kstest(normal(words).astype(float), stats.norm.cdf).pvalue > P_VALUE
 
 
+def test_words_of_any_generator_are_uniform():
+    words = draw_words(jax.random.key(5, impl="rbg"), (200_000,))
+    assert stats.kstest(uniform(words).astype(float), stats.uniform.cdf).pvalue > P_VALUE
+
+
 @pytest.mark.parametrize(("first", "second"), [(None, 0), (None, 1), (None, 2), (1, 2), (2, 3)])
 def test_streams_are_independent_of_each_other(first, second):
     words = draw_words(KEY, (400_000,))

@@ -288,6 +288,13 @@ def test_seed_and_typed_key_are_the_same(name):
         np.testing.assert_array_equal(a, b)
 
 
+def test_keys_of_another_generator_do_as_well(name):
+    key = jax.random.key(3, impl="rbg")
+    params, state = noisy(name, False)(make(name, key=key, pulses=NOISY).init(PARAMS))
+    assert same(params["w"], composite(name, state.weights["w"]))
+    assert (params["w"] != PARAMS["w"]).any()
+
+
 def test_another_layer_changes_no_draw_of_the_first(name):
     rule = make(name, pulses=NOISY)
     params, state, _ = compiled(rule, {"a": {"kernel": PARAMS["w"]}, "w": PARAMS["w"]})
