@@ -62,12 +62,13 @@ class _Agad(ChoppedTransfer):
         reference = jnp.where(lines.switched, lines.mean, lines.reference)
         change = lines.chopper * (reading.values - reference)
         lines, pulses = self.buffered(lines, change, rate, reading.size)
-        cap = jnp.where(jnp.asarray(self.buffer_cap) > 0, self.buffer_cap * self.max_pulses, np.inf)
-        kept = jnp.clip(lines.buffer, -cap, cap)
+        if not self.forget:
+            cap = jnp.asarray(self.buffer_cap * self.max_pulses)
+            cap = jnp.where((pulses != 0) & (cap > 0), cap, jnp.inf)
+            lines = lines._replace(buffer=jnp.clip(lines.buffer, -cap, cap))
         share = jnp.minimum(self.tail_weighting / self.phase, 1.0)
         flips = self.flips(key, reading)
         lines = self.chopped(lines, flips)._replace(
-            buffer=lines.buffer if self.forget else jnp.where(pulses != 0, kept, lines.buffer),
             mean=(1.0 - share) * lines.mean + share * reading.values,
             reference=reference,
             switched=flips,
@@ -77,10 +78,7 @@ class _Agad(ChoppedTransfer):
 
     def flips(self, key, reading: Reading) -> jax.Array:
         """Regular flips, and with random choppers some at random in between."""
-        regular = self.regular_flips(reading)
-        if not self.chop_random:
-            return regular
-        return regular | jax.random.bernoulli(key, self.chop_prob, regular.shape)
+        return self.regular_flips(reading) | super().flips(key, reading)
 
 
 def agad(

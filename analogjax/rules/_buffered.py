@@ -13,23 +13,21 @@ from analogjax.pulses import BatchedPulses, PulseScheme, change_if
 from analogjax.rules._checks import check_count, check_range, check_rate, device_list
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout, readout
+from analogjax.rules._send_gradient import send_gradient
 from analogjax.rules._signal import Signal
 from analogjax.rules._write_lines import write_lines
 from analogjax.tiles import (
     TileStack,
     age,
-    count_pulses,
     count_reads,
     effective_weight,
     program_stack,
     read,
-    replace_tile,
-    written,
 )
 
 SLOW, FAST = 0, 1
-# What a transfer draws of its own from the key of the slow array, far from what pulses use.
-_ORDER, _READ, _RELEASE = (np.uint32(2**32 - n) for n in (11, 12, 13))
+# What is drawn of its own from the key of the slow array, far from what transfers and tiles use.
+_RELEASE = np.uint32(2**32 - 13)
 
 
 class BufferedState(NamedTuple):
@@ -79,7 +77,7 @@ class BufferedTransfer(abc.ABC):
     state but for its stack: matrices of the shape of W, and of one number for each line,
     ``(in, 1)`` or ``(1, out)``.
 
-    A rule writes :meth:`digital` and :meth:`release`.
+    A rule writes :meth:`release`, and :meth:`digital` if it keeps more than a buffer.
 
     Attributes:
       devices: those of the slow and of the fast array.
@@ -102,9 +100,9 @@ class BufferedTransfer(abc.ABC):
     transfer_pulses: PulseScheme
     num_keys = 2
 
-    @abc.abstractmethod
     def digital(self, stack: TileStack) -> Any:
-        """The first state, with the given stack."""
+        """The first state, with the given stack: here with an empty buffer."""
+        return BufferedState(stack, jnp.zeros(stack.tiles[SLOW].shape))
 
     @abc.abstractmethod
     def release(self, key: jax.Array, lines, reading: Reading, rate) -> tuple[Any, Release]:
@@ -146,10 +144,9 @@ class BufferedTransfer(abc.ABC):
         del stage
         signal = signal.times(self.signs(state))
         state, fast_rate = self.gradient_rate(state, signal, learning_rate)
-        stack, device = state.stack, self.devices[FAST]
-        sent = signal.send(self.pulses, keys[FAST], device, stack.tiles[FAST], fast_rate)
-        tile = written(keys[FAST], device, stack.tiles[FAST], sent)
-        stack = count_pulses(replace_tile(stack, FAST, tile), FAST, sent)
+        stack = send_gradient(
+            keys[FAST], self.pulses, self.devices[FAST], state.stack, FAST, signal, fast_rate
+        )
         scale = learning_rate if self.scale_transfer_lr else 1.0
         rate = scale * value_at(self.transfer_lr, count)
         state = change_if(
@@ -161,20 +158,18 @@ class BufferedTransfer(abc.ABC):
 
     def _transfer(self, key, state, rate, transfer) -> Any:
         """Reads some lines, adds them to the digital part, and writes what that releases."""
-        key_order, key_read, key_release = (
-            jax.random.fold_in(key, n) for n in (_ORDER, _READ, _RELEASE)
-        )
         stack = state.stack
         fast = stack.tiles[FAST]
-        first = self.readout.first(key_order, fast, transfer)
+        first = self.readout.first(key, fast, transfer)
         reading = Reading(
-            self.readout.read(key_read, fast, first),
+            self.readout.read(key, fast, first),
             self.readout.sweeps(fast, transfer),
             fast.shape[self.readout.axis],
         )
         stack = count_reads(stack, FAST, self.readout.count(fast))
         digital = state._replace(stack=None)
         before = self.readout.take(fast, digital, first)
+        key_release = jax.random.fold_in(key, _RELEASE)
         lines, (change, rate) = self.release(key_release, before, reading, rate)
         digital = jax.tree.map(
             lambda whole, part: self.readout.put(whole, first, part) if whole.ndim == 2 else part,

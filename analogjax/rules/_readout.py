@@ -6,12 +6,15 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.rules._checks import check_choice, check_count
 from analogjax.tiles import Tile, put_lines, read, take_lines
 
 Lines = Literal["inputs", "outputs"]
 Order = Literal["cyclic", "random"]
+# What a transfer draws of its own from the key of its tile, far from what pulses and tiles use.
+_ORDER, _READ = (np.uint32(2**32 - n) for n in (11, 12))
 # A product with an array: ``(key, x, w) -> x @ w`` as the periphery gives it.
 Read = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
@@ -41,7 +44,7 @@ class Readout:
         """The first line of transfer number 0, 1, ..."""
         size = tile.shape[self.axis]
         if self.random:
-            return jax.random.randint(key, (), 0, size)
+            return jax.random.randint(jax.random.fold_in(key, _ORDER), (), 0, size)
         return transfer * self.count(tile) % size
 
     def sweeps(self, tile: Tile, transfer) -> jax.Array:
@@ -64,7 +67,8 @@ class Readout:
         size = tile.shape[self.axis]
         one_hot = jax.nn.one_hot((first + jnp.arange(self.count(tile))) % size, size)
         w = read(tile)
-        return self.through(key, one_hot, w.T if self.axis else w)
+        key_read = jax.random.fold_in(key, _READ)
+        return self.through(key_read, one_hot, w.T if self.axis else w)
 
 
 def readout(reads: int | None, lines: Lines, order: Order, through: Read | None) -> Readout:

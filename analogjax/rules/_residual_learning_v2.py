@@ -22,16 +22,12 @@ from analogjax.rules._buffered import (
 )
 from analogjax.rules._checks import check_range
 from analogjax.rules._readout import Lines, Order, Read
-from analogjax.tiles import TileStack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _ResidualLearningV2(BufferedTransfer):
     momentum: Any
     threshold: Any
-
-    def digital(self, stack: TileStack) -> BufferedState:
-        return BufferedState(stack, jnp.zeros(stack.tiles[SLOW].shape))
 
     def release(
         self, key, lines: BufferedState, reading: Reading, rate

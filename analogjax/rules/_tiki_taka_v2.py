@@ -23,7 +23,6 @@ from analogjax.rules._buffered import (
 )
 from analogjax.rules._checks import check_count, check_range
 from analogjax.rules._readout import Lines, Order, Read
-from analogjax.tiles import TileStack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,9 +31,6 @@ class _TikiTakaV2(BufferedTransfer):
     momentum: Any
     forget: bool
     max_pulses: int
-
-    def digital(self, stack: TileStack) -> BufferedState:
-        return BufferedState(stack, jnp.zeros(stack.tiles[SLOW].shape, jnp.float32))
 
     def release(
         self, key, lines: BufferedState, reading: Reading, rate

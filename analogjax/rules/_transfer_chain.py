@@ -5,27 +5,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from analogjax.devices import Device
 from analogjax.pulses import PulseScheme, change_if
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout
+from analogjax.rules._send_gradient import send_gradient
 from analogjax.rules._signal import Signal
 from analogjax.rules._write_lines import write_lines
 from analogjax.tiles import (
     TileStack,
     age,
-    count_pulses,
     count_reads,
     effective_weight,
     program_stack,
-    replace_tile,
-    written,
 )
-
-# What a transfer draws of its own from the key of its tile, far from what pulses and tiles use.
-_ORDER, _READ = (np.uint32(2**32 - n) for n in (11, 12))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,10 +73,9 @@ class TransferChain:
     ) -> TileStack:
         """The gradient to the last tile, then the transfers that are due, fine to coarse."""
         last = len(self.devices) - 1
-        device, tile = self.devices[last], stack.tiles[last]
-        sent = signal.send(self.pulses, keys[last], device, tile, learning_rate)
-        stack = replace_tile(stack, last, written(keys[last], device, tile, sent))
-        stack = count_pulses(stack, last, sent)
+        stack = send_gradient(
+            keys[last], self.pulses, self.devices[last], stack, last, signal, learning_rate
+        )
         if last:
             scale = learning_rate if self.scale_rates else 1.0
             rates = [scale * value_at(rate, count) for rate in self.rates]
@@ -119,11 +112,10 @@ class TransferChain:
 
         def transfer(stack):
             tile = stack.tiles[n]
-            first = self.readout.first(jax.random.fold_in(key, _ORDER), tile, step // period - 1)
-            key_read = jax.random.fold_in(key, _READ)
-            change = self.readout.read(key_read, stack.tiles[n + 1], first)
+            first = self.readout.first(key, tile, step // period - 1)
+            change = self.readout.read(key, stack.tiles[n + 1], first)
             if stage is not None and n + 1 < last:
-                from_last = self.readout.read(key_read, stack.tiles[last], first)
+                from_last = self.readout.read(key, stack.tiles[last], first)
                 change = jnp.where(warm, from_last, change)
             stack = count_reads(stack, source, self.readout.count(tile))
             return write_lines(
