@@ -137,11 +137,12 @@ def _address(name: str) -> np.uint32:
     return np.uint32(zlib.crc32(name.encode()))
 
 
-def _step_keys(key, names: list[str], num_keys: int) -> jax.Array:
-    """The keys of all matrices, ``(names, num_keys)``, in two calls whatever their number."""
+def _step_keys(key, names: list[str], num_keys: int) -> list[jax.Array]:
+    """The keys of each matrix, ``(num_keys,)``."""
     addresses = np.array([_address(name) for name in names], np.uint32)
     leaf_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, addresses)
-    return jax.vmap(lambda leaf_key: jax.random.split(leaf_key, num_keys))(leaf_keys)
+    # One by one: XLA compiles a small loop to one kernel on a CPU, but not that of all of them.
+    return [jax.random.split(leaf_key, num_keys) for leaf_key in leaf_keys]
 
 
 def _by_name(factors) -> dict[str, Factors]:
