@@ -44,9 +44,10 @@ def compare_table() -> str:
 
 def search_table() -> str:
     """What the search of the rates found."""
-    names = ("learning_rate", "gamma", "transfer_lr")
+    names = ("learning_rate", "gamma", "transfer_lr", "chop_prob")
     rows = [
-        "| rule | learning rate | gamma | transfer rate | validation (%) | range of the best 8 |",
+        "| rule | learning rate | gamma | transfer rate | chop probability | validation (%) | "
+        "range of the best 8 |",
         "|---|---|---|---|---|---|",
     ]
     for path in sorted((RESULTS / "search").glob("*.json")):

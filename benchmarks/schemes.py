@@ -69,14 +69,14 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="folder of the four IDX files of MNIST")
     options = parser.parse_args()
     digits = load("digits", None, train_size=None, download=False)
-    tasks = {"digits": (DigitsNet(), digits, 4, 24, RuleSettings(num_tiles=TILES).complete(), 6)}
+    tasks = {"digits": (DigitsNet(), digits, 4, 24, RuleSettings(num_tiles=TILES).complete(), 24)}
     if options.data_dir:
         mnist = load("mnist", options.data_dir, train_size=10_000, download=False)
         rates = RuleSettings(
             num_tiles=TILES, learning_rate=0.1, gamma=0.5, transfer_lr=0.1, reads_per_transfer=4,
             digital_learning_rate=0.05,
         )  # fmt: skip
-        tasks["mnist"] = LeNet5(), mnist, 10, 6, rates, 2
+        tasks["mnist"] = LeNet5(), mnist, 10, 6, rates, 6
     rows = []
     for task, (model, data, states, epochs, rates, seeds) in tasks.items():
         for name, (pulses, factors) in SCHEMES.items():

@@ -3,6 +3,8 @@
 from analogjax.experiments._data import DATASETS as DATASETS
 from analogjax.experiments._data import ImageSet as ImageSet
 from analogjax.experiments._data import load as load
+from analogjax.experiments._least_squares import LeastSquares as LeastSquares
+from analogjax.experiments._matrix import train_matrix as train_matrix
 from analogjax.experiments._models import DigitsNet as DigitsNet
 from analogjax.experiments._models import LeNet5 as LeNet5
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
@@ -17,9 +19,11 @@ __all__ = [
     "EpochMetrics",
     "ImageSet",
     "LeNet5",
+    "LeastSquares",
     "RunState",
     "Training",
     "load",
     "make_training",
     "over_seeds",
+    "train_matrix",
 ]

@@ -47,10 +47,12 @@ class RuleSettings:
       rule: name of the rule.
       num_tiles: tiles per weight matrix (residual learning).
       learning_rate: weight change per unit of gradient; of the gradient's tile for rules of
-        several tiles. The rule's own default if not given, as for gamma and transfer_lr.
+        several tiles. The rule's own default if not given, as for gamma, transfer_lr and
+        chop_prob.
       gamma: significance of a tile relative to the one before (residual learning), or share of
         the fast tile (rules of two tiles).
       transfer_lr: rate of the transfers between tiles.
+      chop_prob: how often a line changes its sign, per read of it (chopped Tiki-Taka and AGAD).
       transfer_every: steps between two transfers from the gradient's tile.
       reads_per_transfer: input lines read at each transfer.
       warm_start: how the stages of residual learning follow each other: of equal length over the
@@ -63,6 +65,7 @@ class RuleSettings:
     learning_rate: float | None = None
     gamma: float | None = None
     transfer_lr: float | None = None
+    chop_prob: float | None = None
     transfer_every: int = 4
     reads_per_transfer: int = 1
     warm_start: WarmStartName = "stages"
@@ -101,8 +104,13 @@ _RATES: dict[str, dict[str, float]] = {
     "analog-sgd": {"learning_rate": 0.000618},
     "tiki-taka": {"learning_rate": 0.355, "gamma": 0.0, "transfer_lr": 0.027},
     "tiki-taka-v2": {"learning_rate": 0.942, "gamma": 0.0, "transfer_lr": 0.17},
-    "chopped-tiki-taka": {"learning_rate": 0.942, "gamma": 0.0, "transfer_lr": 0.17},
-    "agad": {"learning_rate": 0.578, "gamma": 0.0, "transfer_lr": 0.197},
+    "chopped-tiki-taka": {
+        "learning_rate": 0.942,
+        "gamma": 0.0,
+        "transfer_lr": 0.17,
+        "chop_prob": 0.1,
+    },
+    "agad": {"learning_rate": 0.578, "gamma": 0.0, "transfer_lr": 0.197, "chop_prob": 0.1},
     "mixed-precision": {"learning_rate": 0.415},
     "residual-learning-v2": {"learning_rate": 0.0522, "gamma": 0.13, "transfer_lr": 0.36},
     "residual-learning": {},
@@ -122,6 +130,7 @@ _TWO_TILES: dict[str, Callable] = {
     "agad": agad,
     "residual-learning-v2": residual_learning_v2,
 }
+_CHOPPED = ("chopped-tiki-taka", "agad")
 
 
 def make_optimizer(
@@ -168,6 +177,8 @@ def _analog_rule(settings: RuleSettings, device, key, steps: int, steps_per_epoc
         case "mixed-precision":
             return mixed_precision(rate, device, key=key)
         case name if name in _TWO_TILES:
+            if name in _CHOPPED:
+                transfers["chop_prob"] = settings.chop_prob
             return _TWO_TILES[name](rate, device, key=key, **transfers)
         case "residual-learning":
             return residual_learning(

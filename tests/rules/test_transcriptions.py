@@ -100,6 +100,18 @@ def test_tiki_taka_follows_its_equations(with_factors):
     assert_same(path, end, *expected)
 
 
+def test_tiki_taka_on_more_tiles_follows_its_equations():
+    rule = analogjax.tiki_taka(
+        RATE, DEVICE, key=3, num_tiles=3, gamma=0.3, transfer_lr=(0.3, 0.2), transfer_every=(5, 2),
+        reads_per_transfer=2, **EXPECTED,
+    )  # fmt: skip
+    path, start, end = train(rule, X, D, with_factors=True)
+    expected = transcriptions.chain(
+        *parts(start), DEVICE.dw_min, gradients(True), 0.3, (0.3, 0.2), (5, 2), 2
+    )
+    assert_same(path, end, *expected)
+
+
 SLOW = SoftBounds.with_states(60, w_max=0.9, w_min=-0.7, up_down=0.1, up_down_dtod=0.05)
 BUFFERED = {
     "tiki_taka_v2": (
@@ -193,6 +205,47 @@ def test_analog_sgd_follows_its_equation():
     assert_same(path, end, *expected)
 
 
+def test_auto_scale_follows_its_equations():
+    pulses, phase = 0.4, 2
+    rule = analogjax.chopped_tiki_taka(
+        pulses, (SLOW, DEVICE), key=3, transfer_lr=0.4, chop_prob=1 / phase, chop_random=False,
+        auto_scale=True, auto_momentum=0.8, **EXPECTED,
+    )  # fmt: skip
+    path, start, end = train(rule, X, D, with_factors=True)
+    tiles, cells = parts(start.stack)
+    g = float(SLOW.granularity), float(DEVICE.granularity)
+    steps = [
+        transcriptions.Gradient(*step, with_factors=True)
+        for step in zip(
+            X, D, transcriptions.auto_scaled_rates(X, D, pulses, g[1], 0.8), strict=True
+        )
+    ]
+    memory = transcriptions.Chopped(tiles[0].shape, phase, pulse=1.0, share=1 / g[1], written=g[0])
+    expected = transcriptions.buffered(
+        *tiles, cells, g, steps, rates=STEPS * [0.4], every=1, reads=1, gamma=0.0,
+        digital=memory, signs=memory.signs,
+    )  # fmt: skip
+    assert_same(path, end.stack, *expected)
+    np.testing.assert_allclose(end.buffer, memory.h, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("bins", [0, 6])
+def test_mixed_precision_follows_its_equations(bins):
+    rule = analogjax.mixed_precision(
+        RATE, DEVICE, key=3, transfer_every=2, momentum=0.5, x_bins=bins, d_bins=bins,
+        pulses=ExpectedPulses(),
+    )  # fmt: skip
+    path, start, end = train(rule, X, D, with_factors=bool(bins))
+    seen = [transcriptions.quantised(part, bins) if bins else part for part in (X, D)]
+    steps = np.einsum("tbi,tbo->tio", *(np.asarray(part, float) for part in seen))
+    (w,), (cells,) = parts(start.stack)
+    expected, memory = transcriptions.mixed_precision(
+        w, cells, steps, RATE, float(DEVICE.granularity), 2, 0.5
+    )
+    np.testing.assert_allclose(path, expected, rtol=0, atol=5e-6)
+    np.testing.assert_allclose(end.chi, memory[-1], rtol=0, atol=5e-6)
+
+
 @pytest.mark.parametrize("every", [1, 2])
 def test_mixed_precision_sends_single_pulses_exactly(every):
     # Gradients are small multiples of a quarter step: all sums are exact in float32.
@@ -204,8 +257,14 @@ def test_mixed_precision_sends_single_pulses_exactly(every):
     rule = analogjax.mixed_precision(0.25, device, key=3, transfer_every=every)
     path, start, end = train(rule, x, d, with_factors=False)
     expected, memory = transcriptions.mixed_precision(
-        start.stack.tiles[0].w, np.asarray(d, float), 0.25, dw_min, every
+        start.stack.tiles[0].w,
+        start.stack.tiles[0].cells,
+        np.asarray(d, float),
+        0.25,
+        dw_min,
+        every,
     )
     np.testing.assert_allclose(path, expected, rtol=0, atol=2e-6)
     np.testing.assert_array_equal(end.chi, memory[-1])
+    assert np.abs(np.diff(memory, axis=0)).max() < 2 * dw_min  # At most one pulse at a time.
     assert float(end.stack.pulses.total.sum()) > 100

@@ -90,21 +90,37 @@ def tiki_taka(slow, fast, cells, dw_min, gradients, gamma, transfer_lr, every, r
     return np.array(path), (slow, fast)
 
 
-def mixed_precision(w, gradients, rate, dw_min, every):
-    """Whole pulses of a digital memory on soft bounds of +-1, at most one at a time."""
-    w, memory = np.asarray(w, float), np.zeros(np.shape(w))
-    path, memories = [], []
+def mixed_precision(w, cells, gradients, rate, dw_min, every, momentum=0.0):
+    """Whole pulses of a digital memory, and that memory."""
+    w, cells = np.asarray(w, float), to_numpy(cells)
+    memory, velocity, path, memories = np.zeros(w.shape), np.zeros(w.shape), [], []
     for t, gradient in enumerate(gradients, start=1):
-        memory = memory + rate * gradient
+        velocity = momentum * velocity + gradient
+        memory = memory + rate * velocity
         if t % every == 0:
-            pulses = np.trunc(memory / dw_min)
-            assert np.abs(pulses).max() <= 1
-            memory = memory - pulses * dw_min
-            w = np.where(pulses > 0, w - dw_min * (1 + w), w)
-            w = np.where(pulses < 0, w + dw_min * (1 - w), w)
+            change = np.trunc(memory / dw_min) * dw_min
+            memory = memory - change
+            w = expected_update(w, -change, np.abs(change), cells, dw_min)
         path.append(w)
         memories.append(memory)
     return np.array(path), np.array(memories)
+
+
+def quantised(vectors, bins):
+    """The vectors in ``bins // 2`` steps of either sign up to their largest entry."""
+    vectors = np.asarray(vectors, float)
+    width = np.abs(vectors).max(axis=-1, keepdims=True) / (bins // 2)
+    return width * np.rint(vectors / width)
+
+
+def auto_scaled_rates(x, d, pulses, granularity, momentum):
+    """The rates that send so many pulses for vectors of the mean magnitude of those so far."""
+    mean, rates = None, []
+    for step in zip(np.asarray(x, float), np.asarray(d, float), strict=True):
+        now = np.array([np.abs(part).max(axis=1).mean() for part in step])
+        mean = now if mean is None else momentum * mean + (1 - momentum) * now
+        rates.append(pulses * granularity / mean.prod())
+    return rates
 
 
 def whole(amount, most):
