@@ -19,6 +19,9 @@ from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
+from analogjax.pulses._words import draw_words as draw_words
+from analogjax.pulses._words import normal as normal
+from analogjax.pulses._words import uniform as uniform
 
 __all__ = [
     "BatchedPulses",
@@ -28,6 +31,9 @@ __all__ = [
     "PulseScheme",
     "Sent",
     "change_if",
+    "draw_words",
     "largest",
+    "normal",
     "outer_sum",
+    "uniform",
 ]
