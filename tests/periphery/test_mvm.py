@@ -63,10 +63,14 @@ def test_what_is_known_to_be_zero_leaves_no_trace(io, absent):
 
 
 def by_hand(x, w, io, scale):
-    """The outputs of the first pass without a clipped one, of one vector, in plain NumPy."""
-    rho, step = 1.0, 2 * io.inp_res
+    """The outputs of the first pass without a clipped one, of one vector, in plain NumPy.
+
+    In float32, since at rho = 2 the largest input lies in the middle between two steps.
+    """
+    rho, step = 1.0, np.float32(2 * io.inp_res)
     while True:
-        inputs = np.clip(step * np.rint(x / (scale * rho) / step), -1, 1)
+        scaled = np.float32(x) * (1 / np.float32(scale) / np.float32(rho))
+        inputs = np.clip(step * np.rint(scaled / step), -1, 1)
         out_step = 2 * io.out_bound * io.out_res
         z = out_step * np.rint(inputs @ w / out_step)
         last = int(rho) > io.max_bm_factor or rho > io.max_bm_res / step
