@@ -10,15 +10,12 @@ from analogjax.devices import is_zero
 
 Real = float | jax.Array
 MVType = Literal["one_pass", "pos_neg_separate", "pos_neg_separate_digital_sum"]
-NoiseManagement = Literal[
-    "none", "abs_max", "max", "constant", "average_abs_max", "abs_max_np_sum"
-]
+NoiseManagement = Literal["none", "abs_max", "max", "constant", "average_abs_max", "abs_max_np_sum"]
 BoundManagement = Literal["none", "iterative", "iterative_worst_case"]
 WeightNoise = Literal["none", "additive_constant", "pcm_read"]
 
 
-def _static(default) -> Any:
-    return dataclasses.field(default=default, metadata={"static": True})
+_STATIC = {"static": True}
 
 
 @jax.tree_util.register_dataclass
@@ -97,16 +94,16 @@ class AnalogIO:
       1.0
     """
 
-    is_perfect: bool = _static(False)
-    mv_type: MVType = _static("one_pass")
+    is_perfect: bool = dataclasses.field(default=False, metadata=_STATIC)
+    mv_type: MVType = dataclasses.field(default="one_pass", metadata=_STATIC)
     inp_bound: Real = 1.0
     inp_res: Real = 1 / (2**7 - 2)
-    inp_sto_round: bool = _static(False)
+    inp_sto_round: bool = dataclasses.field(default=False, metadata=_STATIC)
     inp_noise: Real = 0.0
     inp_asymmetry: Real = 0.0
     out_bound: Real = 12.0
     out_res: Real = 1 / (2**9 - 2)
-    out_sto_round: bool = _static(False)
+    out_sto_round: bool = dataclasses.field(default=False, metadata=_STATIC)
     out_noise: Real = 0.06
     out_noise_std: Real = 0.0
     out_asymmetry: Real = 0.0
@@ -119,15 +116,15 @@ class AnalogIO:
     v_offset_std: Real = 0.0
     v_offset_w_min: Real = -1.0
     w_noise: Real = 0.0
-    w_noise_type: WeightNoise = _static("none")
+    w_noise_type: WeightNoise = dataclasses.field(default="none", metadata=_STATIC)
     w_read_asymmetry: Real = 0.0
     w_read_asymmetry_dtod: Real = 0.0
     ir_drop: Real = 0.0
     ir_drop_g_ratio: Real = 1 / 0.35 / 5e-6
-    noise_management: NoiseManagement = _static("abs_max")
+    noise_management: NoiseManagement = dataclasses.field(default="abs_max", metadata=_STATIC)
     nm_thres: Real = 0.0
-    bound_management: BoundManagement = _static("iterative")
-    max_bm_factor: int = _static(1000)
+    bound_management: BoundManagement = dataclasses.field(default="iterative", metadata=_STATIC)
+    max_bm_factor: int = dataclasses.field(default=1000, metadata=_STATIC)
     max_bm_res: Real = 0.25
 
     @classmethod
@@ -170,7 +167,8 @@ class AnalogIO:
         def xi(number: int, shape):
             return jax.random.normal(jax.random.fold_in(key, number), shape)
 
-        lines, drawn = shape[1:], {}
+        lines = shape[1:]
+        drawn: dict[str, Any] = dict.fromkeys(SPREADS, 0.0)
         if not is_zero(self.out_noise_std):
             drawn["out_noise"] = jnp.abs(self.out_noise * (1 + self.out_noise_std * xi(0, lines)))
         if not is_zero(self.v_offset_std):
@@ -182,7 +180,7 @@ class AnalogIO:
         if not is_zero(self.w_read_asymmetry_dtod):
             spread = self.w_read_asymmetry_dtod * xi(3, shape)
             drawn["w_read_asymmetry"] = self.w_read_asymmetry + spread
-        return dataclasses.replace(self, **drawn, **dict.fromkeys(SPREADS, 0.0))
+        return dataclasses.replace(self, **drawn)
 
 
 SPREADS = ("out_noise_std", "v_offset_std", "out_nonlinearity_std", "w_read_asymmetry_dtod")

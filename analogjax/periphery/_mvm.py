@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -104,11 +105,12 @@ def _switched_off(io: AnalogIO | None) -> AnalogIO | None:
     """The same converters, with a resolution of 0 for one that does not round."""
     if io is None:
         return None
-    return dataclasses.replace(io, **{
+    none: dict[str, Any] = {
         name: 0.0
         for name in ("inp_res", "out_res")
         if is_concrete(getattr(io, name)) and np.all(np.asarray(getattr(io, name)) <= 0)
-    })
+    }
+    return dataclasses.replace(io, **none)
 
 
 def _perfect(x: jax.Array, w: jax.Array, io: AnalogIO) -> jax.Array:

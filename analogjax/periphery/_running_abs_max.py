@@ -37,5 +37,5 @@ def running_abs_max(
         mean = jnp.where(mean < 0, new, (1 - decay) * mean + decay * new)
         return mean, mean
 
-    mean, scales = jax.lax.scan(step, jnp.asarray(mean, jnp.float32), largest.reshape(-1))
-    return mean, scales.reshape(largest.shape)
+    last, scales = jax.lax.scan(step, jnp.asarray(mean, jnp.float32), largest.reshape(-1))
+    return last, scales.reshape(largest.shape)

@@ -18,7 +18,8 @@ def split_zeros(tree: Any) -> tuple[Zeros, list[jax.Array | float]]:
     """Which leaves are zero, and the others, that may be traced."""
     leaves, treedef = jax.tree.flatten(tree)
     known = tuple(is_zero(leaf) for leaf in leaves)
-    return Zeros(treedef, known), [leaf for leaf, zero in zip(leaves, known, strict=True) if not zero]
+    others = [leaf for leaf, zero in zip(leaves, known, strict=True) if not zero]
+    return Zeros(treedef, known), others
 
 
 def join_zeros(zeros: Zeros, others: list) -> Any:

@@ -106,7 +106,8 @@ def record(name: str, fields: dict, reps: int) -> dict[str, np.ndarray]:
     if reps == 1:
         x[1], x[2] = 0.0, -np.abs(x[2])
     product = tile.backward if back else tile.forward
-    y = np.stack([product(torch.from_numpy(x)).detach().numpy() for _ in range(reps)]).astype(np.float64)
+    draws = [product(torch.from_numpy(x)).detach().numpy() for _ in range(reps)]
+    y = np.stack(draws).astype(np.float64)
     kept = {"w": w, "x": x, "mean": y.mean(0), "std": y.std(0)}
     drawn = tile.get_forward_parameters()
     used = {short: drawn[short].numpy() for short in DRAWN if short in drawn}
