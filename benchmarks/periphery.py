@@ -8,8 +8,8 @@ outputs with noise, read again where one clips), whose errors go back exactly, o
 converters, too. The layers are a dense one of 512 x 512 and the patches of the first two
 convolutions of LeNet-5 for a mini-batch of 8. The weights are as large as at the start of a
 training, so that no output clips; in ``clipping`` the output bound is so low that the vectors need
-two or three passes. ``forward`` is the product alone. Calls follow each other in turn, round after round, and a
-ratio is the median over rounds of the ratio within a round. The record goes to
+two or three passes. ``forward`` is the product alone. Calls follow each other in turn, round after
+round, and a ratio is the median over rounds of the ratio within a round. The record goes to
 results/periphery.json.
 """
 
@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from _timing import in_turn, machine, median_ratio
 
 from analogjax.experiments._files import write_json

@@ -20,7 +20,6 @@ from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
 from analogjax.pulses._words import draw_words as draw_words
-from analogjax.pulses._words import normal as normal
 from analogjax.pulses._words import uniform as uniform
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "change_if",
     "draw_words",
     "largest",
-    "normal",
     "outer_sum",
     "uniform",
 ]

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from analogjax.periphery import AnalogIO, mvm, running_abs_max
 from analogjax.periphery._asymmetry import asymmetric
-from analogjax.periphery._draws import Use
+from analogjax.periphery._draws import Use, normal_from
 from analogjax.periphery._ir_drop import ir_drop
 from analogjax.periphery._noise_management import noise_scale
 from analogjax.periphery._nonlinearity import bend
@@ -55,6 +56,14 @@ def test_random_rounding_gives_neighbours_and_the_value_on_average():
     rounded = quantise(KEY, Use.INPUT_ROUNDING, v, 4.0, 1 / 8, True)
     assert set(rounded.tolist()) == {0.0, 1.0}
     assert abs(rounded.mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / v.size)
+
+
+def test_normal_numbers_are_quantiles_of_their_words():
+    words = np.concatenate([[0, 1, 2**32 - 1], RNG.integers(0, 2**32, 100_000)]).astype(np.uint32)
+    numbers = np.asarray(normal_from(jnp.asarray(words)), float)
+    wanted = stats.norm.ppf(((words >> 1) + 0.5) / 2**32)
+    np.testing.assert_allclose(numbers, np.where(words % 2, -wanted, wanted), rtol=0, atol=2e-6)
+    assert stats.kstest(numbers[3:], stats.norm.cdf).pvalue > 1e-4
 
 
 def test_negative_values_are_scaled():
@@ -187,5 +196,3 @@ def test_what_is_drawn_for_a_line_has_its_spread_and_stays():
     np.testing.assert_allclose((own.v_offset > 0).mean(), 0.5, **close_to)
     assert own.w_read_asymmetry.shape == (2, 20_000)
     assert AnalogIO().sample(KEY, (2, 3)) == AnalogIO()
-    y = mvm(KEY, X[:, :2], jnp.ones((2, 20_000)), own)
-    assert y.shape == (5, 20_000)
