@@ -2,8 +2,9 @@
 
 Layers, each of which knows only those before it: :mod:`analogjax.devices` (one crosspoint),
 :mod:`analogjax.pulses` (a wanted change becomes pulses), :mod:`analogjax.tiles` (arrays and stacks
-of them), the update rules below (optax transformations), :mod:`analogjax.nn` (flax layers) and
-:mod:`analogjax.experiments` (data, loops, the command line).
+of them), :mod:`analogjax.periphery` (what converters and wires do to a read), the update rules
+below (optax transformations), :mod:`analogjax.nn` (flax layers) and :mod:`analogjax.experiments`
+(data, loops, the command line).
 """
 
 from analogjax._version import __version__ as __version__

@@ -184,6 +184,19 @@ def scaling_table() -> str:
     return "\n".join(lines)
 
 
+def periphery_table() -> str:
+    """How many times as long as a plain product one through converters takes."""
+    content = json.loads((RESULTS / "periphery.json").read_text())
+    rows = {(row["layer"], row["way"], row["product"]): row for row in content["products"]}
+    products = [name for name in dict.fromkeys(name for *_, name in rows) if name != "plain"]
+    lines = [f"| layer | plain | {' | '.join(products)} |", "|---" * (len(products) + 2) + "|"]
+    for layer, way in dict.fromkeys((layer, way) for layer, way, _ in rows):
+        base = rows[layer, way, "plain"]["microseconds"]
+        cells = " | ".join(f"{rows[layer, way, name]['of_plain']:.2f}" for name in products)
+        lines.append(f"| {layer}, {way} | {base:,.0f} us | {cells} |")
+    return "\n".join([*lines, "", machine_line(content)])
+
+
 def schemes_table() -> str:
     """The end of whole trainings under each pulse scheme."""
     rows = ["| task | pulses | test accuracy (%) | seeds |", "|---|---|---|---|"]
@@ -204,6 +217,7 @@ TABLES = {
     "kernel": kernel_table,
     "memory": memory_table,
     "scaling": scaling_table,
+    "periphery": periphery_table,
 }
 
 

@@ -60,7 +60,7 @@ def test_layer_imports_only_what_lies_below_it(layer):
 
 
 def test_written_layers_are_found():
-    for layer in ("devices", "pulses", "tiles", "rules"):
+    for layer in ("devices", "pulses", "tiles", "periphery", "rules"):
         assert len(modules(layer)) > 2
         assert any(parts[0] == "jax" for _, parts in imported_by(layer))
 

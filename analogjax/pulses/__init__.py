@@ -19,6 +19,8 @@ from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
+from analogjax.pulses._words import uniform as uniform
+from analogjax.pulses._words import words_at as words_at
 
 __all__ = [
     "BatchedPulses",
@@ -30,4 +32,6 @@ __all__ = [
     "change_if",
     "largest",
     "outer_sum",
+    "uniform",
+    "words_at",
 ]
