@@ -6,9 +6,10 @@ sample, each position of a convolution, each call of a shared layer and each ste
 is a vector of its own.
 """
 
+from analogjax.nn._analog import Analog as Analog
+from analogjax.nn._factors import gather_factors as gather_factors
 from analogjax.nn._labels import labels as labels
 from analogjax.nn._patches import extract_patches as extract_patches
-from analogjax.nn._product import tapped_product as tapped_product
 from analogjax.pulses import Factors as Factors
 
-__all__ = ["Factors", "extract_patches", "labels", "tapped_product"]
+__all__ = ["Analog", "Factors", "extract_patches", "gather_factors", "labels"]

@@ -26,7 +26,7 @@ def convolve(
     Args:
       multiply: a function of patches, the kernel as a matrix and the number of groups, as
         ``analogjax.nn._product.product`` is.
-      inputs: ``(batch, *spatial, channels)``.
+      inputs: ``(*batch, *spatial, channels)``, of any number of batch axes.
       kernel: ``(*kernel_size, channels / groups, features)``.
       strides: as in flax.
       padding: as in flax.
@@ -34,16 +34,18 @@ def convolve(
       groups: number of groups of channels and of features.
 
     Returns:
-      ``(batch, *positions, features)``.
+      ``(*batch, *positions, features)``.
     """
     *size, _, features = kernel.shape
+    batch = inputs.shape[: max(inputs.ndim - len(size) - 1, 0)]
+    inputs = inputs.reshape(-1, *inputs.shape[len(batch) :])
     pads = canonicalize_padding(padding, len(size))
     patches = extract_patches(inputs, size, _each(strides, size), pads, _each(dilation, size))
     matrix = kernel.reshape(-1, features)
-    if groups == 1:
-        return multiply(patches, matrix, groups)
-    y = multiply(_split_groups(patches, inputs.shape[-1], groups), matrix, groups)
-    return y.reshape(*y.shape[:-2], features)
+    if groups > 1:
+        patches = _split_groups(patches, inputs.shape[-1], groups)
+    y = multiply(patches, matrix, groups)
+    return y.reshape(*batch, *patches.shape[1 : len(size) + 1], features)
 
 
 def check_groups(groups: int, channels: int, features: int) -> None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import core
 from flax import linen as nn
 
+from analogjax.nn._analog import Analog, check_analog
 from analogjax.nn._product import empty_tap, product
 from analogjax.pulses import Factors
 
@@ -83,18 +84,23 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def tapped(layer: nn.Module, x: jax.Array, w: jax.Array, groups: int = 1) -> jax.Array:
-    """The product of a layer, through its tap of this call if the collection is given."""
+def tapped(
+    layer: nn.Module, analog: Analog, x: jax.Array, w: jax.Array, groups: int = 1
+) -> jax.Array:
+    """The product of a layer as it is read, through its tap of this call if there is one."""
     assert layer.scope is not None
+    check_analog(analog)
     record = layer.scope.flags.get(_COLLECTION)
-    if record is not None:
+    if record is not None:  # Shapes are all that counts.
         y = product(x, w, None, groups)
         record.add(layer, empty_tap(x, y))
         return y
+    key = layer.make_rng("analog") if analog.is_random else None
     if not layer.has_variable(_COLLECTION, "kernel"):
-        return product(x, w, None, groups)
+        return product(x, w, None, groups, analog, key)
     pairs = _pairs(layer.get_variable(_COLLECTION, "kernel"))
-    return product(x, w, pairs[_count_call(layer.scope) % len(pairs)], groups)
+    tap = pairs[_count_call(layer.scope) % len(pairs)]
+    return product(x, w, tap, groups, analog, key)
 
 
 class _Record:

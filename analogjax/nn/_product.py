@@ -3,71 +3,48 @@
 import jax
 import jax.numpy as jnp
 
+from analogjax.nn._analog import Analog
+from analogjax.nn._factors import gather_factors
+from analogjax.periphery import mvm
 from analogjax.pulses import Factors
 
 
-@jax.custom_vjp
-def tapped_product(x: jax.Array, w: jax.Array, tap: Factors) -> jax.Array:
-    r"""The product ``x @ w``, whose derivative by ``tap`` is the pair (x, d).
-
-    The gradient of the weights is :math:`\sum_b x_b\delta_b^T`, in which the vectors that an
-    array is pulsed with are lost. ``tap`` takes no part in the product; its cotangent is *defined*
-    as the factors themselves, so that differentiating a loss by the taps of a model gathers them.
-
-    Args:
-      x: inputs, ``(..., in)``.
-      w: weights, ``(in, out)``.
-      tap: a pair of the shapes of ``x`` and of the product, of any values.
-
-    Returns:
-      The product, ``(..., out)``.
-
-    Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from analogjax.nn import Factors, tapped_product
-      >>> x, w = jnp.array([[1.0, 2.0]]), jnp.ones((2, 1))
-      >>> tap = Factors(jnp.zeros((1, 2)), jnp.zeros((1, 1)))
-      >>> factors = jax.grad(lambda tap: 3 * tapped_product(x, w, tap).sum())(tap)
-      >>> factors.x.tolist(), factors.d.tolist()
-      ([[1.0, 2.0]], [[3.0]])
-    """
-    del tap
-    return x @ w
+EXACT = Analog()
 
 
-def _forward(x, w, tap):
-    del tap
-    return x @ w, (x, w)
-
-
-def _backward(saved, d):
-    x, w = saved
-    # Several users follow, for each of which XLA would compute it anew.
-    d = jax.lax.optimization_barrier(d)
-    gradient = jnp.einsum("...i,...o->io", x, d)
-    return d @ w.T, gradient, Factors(x, d)
-
-
-tapped_product.defvjp(_forward, _backward)
-
-
-def product(x: jax.Array, w: jax.Array, tap: Factors | None, groups: int = 1) -> jax.Array:
-    """``x @ w``, tapped if there is a tap.
+def product(
+    x: jax.Array,
+    w: jax.Array,
+    tap: Factors | None,
+    groups: int = 1,
+    analog: Analog = EXACT,
+    key: jax.Array | None = None,
+) -> jax.Array:
+    """The product as its array is read, tapped if there is a tap.
 
     With several groups, x is ``(..., groups, in)``, each group with its own columns of w,
     ``(in, groups * out)``, and the product is ``(..., groups, out)``.
     """
     if groups > 1:
         columns = w.reshape(w.shape[0], groups, -1)
-        return jax.vmap(product, in_axes=(-2, 1, -2), out_axes=-2)(x, columns, tap)
+        keys = None if key is None else jax.random.split(key, groups)
+        return jax.vmap(
+            lambda key, x, w, tap: product(x, w, tap, analog=analog, key=key),
+            in_axes=(0, -2, 1, -2),
+            out_axes=-2,
+        )(keys, x, columns, tap)
+    if analog.io is None:
+        y = x @ w
+    else:
+        y = mvm(key, x, w, analog.io, backward=analog.io_backward)
     if tap is None:
-        return x @ w
+        return y
     if tap.x.shape != x.shape:
         raise ValueError(
             f"A tap of inputs {tap.x.shape} was given for inputs {x.shape}: make the taps with "
             f"arguments of the shapes that the loss is called with."
         )
-    return tapped_product(x, w, tap)
+    return gather_factors(y, x, tap)
 
 
 def empty_tap(x: jax.Array, y: jax.Array) -> Factors:

@@ -139,6 +139,19 @@ class AnalogIO:
         """
         return cls(is_perfect=True, **fields)
 
+    @property
+    def is_random(self) -> bool:
+        """Whether a read draws random numbers, so that it needs a key.
+
+        Example:
+          >>> from analogjax.periphery import AnalogIO
+          >>> AnalogIO().is_random, AnalogIO(out_noise=0.0).is_random
+          (True, False)
+        """
+        silent = is_zero(self.inp_noise) and is_zero(self.out_noise) and is_zero(self.w_noise)
+        rounds_at_random = self.inp_sto_round or self.out_sto_round
+        return not self.is_perfect and (rounds_at_random or not silent)
+
     def sample(self, key: jax.Array, shape: tuple[int, int]) -> Self:
         r"""The converters and wires of one array, drawn once and kept.
 

@@ -158,3 +158,13 @@ def check_backward(backward: AnalogIO | None) -> None:
             "The backward product has no running mean of the sizes of its errors: set "
             "noise_management of backward to 'abs_max', got 'average_abs_max'."
         )
+
+
+def check_silent(*ios: AnalogIO | None) -> None:
+    """Raises a ValueError if a read without a key would draw random numbers."""
+    for io in ios:
+        if io is not None and io.is_random:
+            raise ValueError(
+                "A read with noise or random rounding needs a PRNG key as its first argument, got "
+                f"None (inp_noise={io.inp_noise}, out_noise={io.out_noise}, w_noise={io.w_noise})."
+            )

@@ -18,6 +18,7 @@ from analogjax.periphery._check import (
     check_product,
     check_sampled,
     check_scale,
+    check_silent,
 )
 from analogjax.periphery._draws import Use
 from analogjax.periphery._noise_management import noise_scale, worst_case_scale
@@ -59,7 +60,7 @@ def mvm(
     as they are fed, which is what pulses are made from. Nothing else has a derivative.
 
     Args:
-      key: a PRNG key; not used by a perfect product.
+      key: a PRNG key, or None if ``io`` and ``backward`` have nothing random.
       x: inputs, ``(..., in)``.
       w: weights, ``(in, out)``.
       io: the converters. Spreads over lines must have been drawn, by ``io.sample``.
@@ -95,6 +96,9 @@ def mvm(
             check_lines(one, matrix)
     check_scale(io, x, input_scale)
     check_backward(backward)
+    if key is None:
+        check_silent(io, backward)
+        key = jax.random.key(0)  # Nothing is drawn with it.
     if io.is_perfect and backward is None:
         return _perfect(x, w, io).astype(x.dtype)
     zeros, others = split_zeros((_switched_off(io), _switched_off(backward)))
