@@ -48,12 +48,12 @@ def search_table() -> str:
     rows = [
         "| rule | learning rate | gamma | transfer rate | chop probability | validation (%) | "
         "range of the best 8 |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for path in sorted((RESULTS / "search").glob("*.json")):
         record = json.loads(path.read_text())
         best, rates = record["rounds"][-1][0], record["settings"] | record["best"]
-        shown = ["-" if rates[name] is None else f"{rates[name]:g}" for name in names]
+        shown = ["-" if rates.get(name) is None else f"{rates[name]:g}" for name in names]
         scores = [100 * statistics.mean(c["validation_accuracy"]) for c in record["rounds"][-1]]
         spread = 100 * statistics.stdev(best["validation_accuracy"])
         rows.append(
@@ -164,7 +164,7 @@ def scaling_table() -> str:
     points = {(p["sweep"], p["at"], p["tiles"]): p for p in content["points"]}
     lines = [
         "| from | to | times as many | digital SGD | analog SGD, 1 tile | 6 tiles |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for sweep, stops in SCALING.items():
         for low, high in itertools.pairwise(stops):
