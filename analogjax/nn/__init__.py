@@ -8,7 +8,7 @@ is a vector of its own.
 
 from analogjax.nn._labels import labels as labels
 from analogjax.nn._patches import extract_patches as extract_patches
-from analogjax.nn._product import tapped_product as tapped_product
+from analogjax.nn._product import gather_factors as gather_factors
 from analogjax.pulses import Factors as Factors
 
-__all__ = ["Factors", "extract_patches", "labels", "tapped_product"]
+__all__ = ["Factors", "extract_patches", "gather_factors", "labels"]

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from flax import core
 from flax import linen as nn
 
-from analogjax.nn._product import empty_tap, product
+from analogjax.nn._product import empty_tap, needs_key, product
 from analogjax.pulses import Factors
 
 _COLLECTION = "taps"
-
+# Flax's name of the random numbers that reads draw.
+_RNG = "analog"
 
 _COUNTER = "tap calls"
 _REMEDY = (
@@ -84,17 +85,23 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
 
 
 def tapped(layer: nn.Module, x: jax.Array, w: jax.Array, groups: int = 1) -> jax.Array:
-    """The product of a layer, through its tap of this call if the collection is given."""
+    """The product of a layer, through its converters, and its tap of this call if there is one."""
     assert layer.scope is not None
+    io, io_backward = layer.io, layer.io_backward
+    key = layer.make_rng(_RNG) if needs_key(io, io_backward) else None
+
+    def multiply(tap):
+        return product(x, w, tap, groups, key=key, io=io, io_backward=io_backward)
+
     record = layer.scope.flags.get(_COLLECTION)
     if record is not None:
-        y = product(x, w, None, groups)
+        y = multiply(None)
         record.add(layer, empty_tap(x, y))
         return y
     if not layer.has_variable(_COLLECTION, "kernel"):
-        return product(x, w, None, groups)
+        return multiply(None)
     pairs = _pairs(layer.get_variable(_COLLECTION, "kernel"))
-    return product(x, w, pairs[_count_call(layer.scope) % len(pairs)], groups)
+    return multiply(pairs[_count_call(layer.scope) % len(pairs)])
 
 
 class _Record:

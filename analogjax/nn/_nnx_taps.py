@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from analogjax.nn._product import empty_tap, product
+from analogjax.nn._product import empty_tap, needs_key, product
+from analogjax.periphery import AnalogIO
 from analogjax.pulses import Factors
 
 Pairs = tuple[Factors, ...]
@@ -43,10 +44,13 @@ class Tap(nnx.Variable):
 
 
 class Tapped:
-    """A layer that may hold a tap.
+    """A layer whose product may go through converters, and that may hold a tap.
 
     Attributes:
       kernel: its weights.
+      io: converters of the product, or None for a perfect one.
+      io_backward: those that the errors go back through, or None for exact derivatives.
+      stream: what the noise of both is drawn from.
       tap: its tap, if any.
       calls: how often it was called in this pass; transformations hand it on as they do all of
         a module that is not an array.
@@ -54,18 +58,35 @@ class Tapped:
     """
 
     kernel: nnx.Param
+    io: AnalogIO | None = None
+    io_backward: AnalogIO | None = None
+    stream: nnx.RngStream | None = None
     tap: Tap | None = None
     calls: int = 0
     making: bool = False
 
+    def _wire(self, io: AnalogIO | None, io_backward: AnalogIO | None, rngs: nnx.Rngs) -> None:
+        """Sets the converters, with random numbers of their own."""
+        if io is None and io_backward is None:
+            return
+        self.io, self.io_backward = io, io_backward
+        if needs_key(io, io_backward):
+            self.stream = rngs["analog"].fork()
+
     def _product(self, x: jax.Array, matrix: jax.Array, groups: int = 1) -> jax.Array:
+        key = None if self.stream is None else self.stream()
+
+        def multiply(tap):
+            io, io_backward = self.io, self.io_backward
+            return product(x, matrix, tap, groups, key=key, io=io, io_backward=io_backward)
+
         if self.tap is None:
-            return product(x, matrix, None, groups)
+            return multiply(None)
         pairs = self.tap.get_value()
         if not self.making:
-            y = product(x, matrix, pairs[self.calls], groups)
+            y = multiply(pairs[self.calls])
         elif len(pairs) == self.calls:
-            y = product(x, matrix, None, groups)
+            y = multiply(None)
             self.tap.set_value((*pairs, empty_tap(x, y)))
         else:
             raise ValueError("Transformations with graph_updates=False call one layer twice.")

@@ -20,6 +20,7 @@ from analogjax.nn._convolution import check_groups, convolve
 from analogjax.nn._linen_taps import tapped
 from analogjax.nn._linen_taps import taps as taps
 from analogjax.nn._product import add_bias
+from analogjax.periphery import AnalogIO
 
 
 class Dense(nn.Module):
@@ -32,6 +33,10 @@ class Dense(nn.Module):
       param_dtype: type of the parameters.
       kernel_init: initializer of the kernel, ``(in, features)``.
       bias_init: initializer of the bias, ``(features,)``.
+      io: converters of the product, or None for a perfect one; their noise is drawn from the rng
+        "analog", ``apply(..., rngs={"analog": key})``.
+      io_backward: those that the errors go back through; None for the exact derivatives of the
+        perfect product.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -48,6 +53,8 @@ class Dense(nn.Module):
     param_dtype: Any = jnp.float32
     kernel_init: Any = initializers.lecun_normal()
     bias_init: Any = initializers.zeros_init()
+    io: AnalogIO | None = None
+    io_backward: AnalogIO | None = None
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
@@ -79,6 +86,10 @@ class Conv(nn.Module):
       param_dtype: type of the parameters.
       kernel_init: initializer of the kernel, ``(*kernel_size, channels / groups, features)``.
       bias_init: initializer of the bias, ``(features,)``.
+      io: converters of the product, or None for a perfect one; their noise is drawn from the rng
+        "analog", ``apply(..., rngs={"analog": key})``.
+      io_backward: those that the errors go back through; None for the exact derivatives of the
+        perfect product.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -100,6 +111,8 @@ class Conv(nn.Module):
     param_dtype: Any = jnp.float32
     kernel_init: Any = initializers.lecun_normal()
     bias_init: Any = initializers.zeros_init()
+    io: AnalogIO | None = None
+    io_backward: AnalogIO | None = None
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:

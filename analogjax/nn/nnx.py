@@ -12,10 +12,21 @@ from analogjax.nn._nnx_taps import Tap as Tap
 from analogjax.nn._nnx_taps import Tapped
 from analogjax.nn._nnx_taps import value_and_factors as value_and_factors
 from analogjax.nn._product import add_bias
+from analogjax.periphery import AnalogIO
 
 
 class Linear(Tapped, nnx.Linear):
     """A dense layer on a crossbar, with the arguments of ``nnx.Linear``.
+
+    Args:
+      in_features: number of inputs.
+      out_features: number of outputs.
+      io: converters of the product, or None for a perfect one; their noise is drawn from the
+        stream "analog" of ``rngs``.
+      io_backward: those that the errors go back through; None for the exact derivatives of the
+        perfect product.
+      rngs: as for ``nnx.Linear``.
+      **kwargs: as for ``nnx.Linear``.
 
     Example:
       >>> import jax.numpy as jnp
@@ -24,6 +35,19 @@ class Linear(Tapped, nnx.Linear):
       >>> ann.Linear(2, 3, rngs=nnx.Rngs(0))(jnp.ones((4, 2))).shape
       (4, 3)
     """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        io: AnalogIO | None = None,
+        io_backward: AnalogIO | None = None,
+        rngs: nnx.Rngs,
+        **kwargs,
+    ):
+        super().__init__(in_features, out_features, rngs=rngs, **kwargs)
+        self._wire(io, io_backward, rngs)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:  # type: ignore[override]
         """Applies the layer to ``(..., in)``."""
@@ -42,7 +66,7 @@ class Conv(Tapped, nnx.Conv):
     pulse vector of its own when the kernel is updated. Each feature group is an array of its own:
     the factors of several groups are x ``(..., groups, in)`` and d
     ``(..., groups, features / groups)``, with ``in`` the kernel entries of one group. Masks and
-    input dilation are refused.
+    input dilation are refused. Converters are given as to :class:`Linear`.
 
     Example:
       >>> import jax.numpy as jnp
@@ -53,9 +77,19 @@ class Conv(Tapped, nnx.Conv):
       (4, 6, 6, 5)
     """
 
-    def __init__(self, in_features: int, out_features: int, *args, **kwargs):
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *args,
+        io: AnalogIO | None = None,
+        io_backward: AnalogIO | None = None,
+        rngs: nnx.Rngs,
+        **kwargs,
+    ):
         check_groups(kwargs.get("feature_group_count", 1), in_features, out_features)
-        super().__init__(in_features, out_features, *args, **kwargs)
+        super().__init__(in_features, out_features, *args, rngs=rngs, **kwargs)
+        self._wire(io, io_backward, rngs)
         if self.mask is not None or self.input_dilation != 1:
             raise ValueError(
                 f"An analog Conv has no mask or input dilation (got {self.input_dilation}); use "
