@@ -47,14 +47,14 @@ def clip_weights(
         raise ValueError(
             f"Give either num_stds or bound, got num_stds={num_stds} and bound={bound}."
         )
-    factor, name = (bound, "bound") if num_stds is None else (num_stds, "num_stds")
+    name, factor = ("bound", bound) if bound is not None else ("num_stds", num_stds)
     check_positive(name, factor)
 
     def clipped(update, param):
         if param.ndim < 2:
             return update
         new = param + update
-        limit = factor * (1.0 if num_stds is None else jnp.std(new))
+        limit = jnp.asarray(factor) * (jnp.std(new) if bound is None else 1.0)
         return (jnp.clip(new, -limit, limit) - param).astype(update.dtype)
 
     def update_fn(updates, state, params=None):

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import is_concrete
+from analogjax.devices import Pair, is_concrete
 from analogjax.inference._deployment import Deployment
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.rules import AnalogState, leaf_address, leaf_name
-from analogjax.tiles import TileStack, effective_weight
+from analogjax.tiles import Tile, TileStack, effective_weight
 from analogjax.tiles import read as read_tile
 
 
@@ -20,8 +20,9 @@ def keep_tiles(
     r"""The arrays on which a network was trained, left to themselves from now on.
 
     Each tile of a stack :math:`W = \sum_n s_n W_n` is an array of its own, whose weights drift and
-    are read as the noise model says. Nothing is programmed anew, so that a model with programming
-    errors should have them switched off, as in ``PCMNoise(prog_noise_scale=0.0)``.
+    are read as the noise model says; of crosspoints that are pairs, both conductances do, and
+    count as two arrays of opposite significance. Nothing is programmed anew, so that a model with
+    programming errors should have them switched off, as in ``PCMNoise(prog_noise_scale=0.0)``.
 
     Args:
       key: a PRNG key, for what is drawn once.
@@ -58,18 +59,38 @@ def keep_tiles(
     leaves = {leaf_name(p): leaf for p, leaf in jax.tree_util.tree_leaves_with_path(params)}
     for name, stack in stacks.items():
         _check_held(name, stack, leaves.get(name))
-    arrays = {
-        name: tuple(
-            noise.program(
-                jax.random.fold_in(jax.random.fold_in(key, leaf_address(name)), n),
-                read_tile(tile),
-                w_max,
-            )
-            for n, tile in enumerate(stack.tiles)
-        )
-        for name, stack in stacks.items()
-    }
-    return Deployment(params, arrays, {name: stack.scales for name, stack in stacks.items()})
+    arrays, scales = {}, {}
+    for name, stack in stacks.items():
+        own_key = jax.random.fold_in(key, leaf_address(name))
+        arrays[name], scales[name] = _keep_stack(own_key, noise, stack, w_max)
+    return Deployment(params, arrays, scales)
+
+
+def _keep_stack(key, noise: NoiseModel, stack: TileStack, w_max) -> tuple[tuple, jax.Array]:
+    """The arrays of one matrix and their significances."""
+    arrays: list = []
+    scales = []
+    for n, tile in enumerate(stack.tiles):
+        parts = _conductances(tile)
+        limit = _largest(parts) if w_max is None else w_max
+        for sign, part in parts:
+            arrays.append(noise.program(jax.random.fold_in(key, len(arrays)), part, limit))
+            scales.append(sign * stack.scales[n])
+    return tuple(arrays), jnp.stack(scales)
+
+
+def _conductances(tile: Tile) -> list[tuple[float, jax.Array]]:
+    """The arrays that a tile is, with their signs: two of them if its crosspoints are pairs."""
+    if not isinstance(tile.w, Pair):
+        return [(1.0, read_tile(tile))]
+    offset = 0.0 if tile.offset is None else tile.offset
+    return [(1.0, tile.w.plus + offset), (-1.0, tile.w.minus)]
+
+
+def _largest(parts: list[tuple[float, jax.Array]]) -> jax.Array:
+    """The largest size among the arrays of a tile, and 1 if they are empty."""
+    largest = jnp.max(jnp.stack([jnp.abs(part).max() for _, part in parts]))
+    return jnp.where(largest > 0, largest, 1.0)
 
 
 def _stacks(opt_state) -> dict[str, TileStack]:
