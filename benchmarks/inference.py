@@ -107,11 +107,16 @@ def in_situ(seeds: int) -> list:
     for _ in range(EPOCHS):
         states, metrics = epoch(states)
     print("in situ, after training", metrics.test_accuracy, flush=True)
-    own = jax.tree.map(lambda axis: axis == 0, axes, is_leaf=lambda axis: axis is None)
-    return [
-        jax.tree.map(lambda leaf, own, n=n: leaf[n] if own else leaf, states, own)
-        for n in range(seeds)
-    ]
+
+    def of_seed(n):
+        return jax.tree.map(
+            lambda leaf, axis: leaf[n] if axis == 0 else leaf,
+            states,
+            axes,
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+    return [of_seed(n) for n in range(seeds)]
 
 
 def over_time(noise, deploy, trained: list, repeats: int, compensated: bool) -> np.ndarray:
