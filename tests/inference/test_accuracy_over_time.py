@@ -24,8 +24,11 @@ def deploy(noise=NOISE, **options):
 
 
 def test_weights_fade_and_compensation_holds_them():
-    def over_time(**options):
-        return accuracy_over_time(KEY, NOISE, deploy(), TIMES, size, repeats=3, **options)
+    @functools.partial(jax.jit, static_argnames="compensated")
+    def over_time(compensated=False):
+        return accuracy_over_time(
+            KEY, NOISE, deploy(), TIMES, size, repeats=3, compensated=compensated
+        )
 
     faded, held = over_time(), over_time(compensated=True)
     assert faded.shape == held.shape == (3, 3)
