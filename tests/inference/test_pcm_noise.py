@@ -11,12 +11,15 @@ from analogjax.inference import PCMNoise
 
 KEY, MANY = jax.random.key(0), 20_000
 G = np.array([0.0, 1e-3, 0.3, 2.0, 12.5, 25.0])
+# Compiled once for all: the numbers of the model are arguments.
+PROGRAM = jax.jit(lambda noise, key, w: noise.program(key, w, 1.0))
+READ = jax.jit(PCMNoise.read)
 EXACT = PCMNoise(prog_noise_scale=0.0, read_noise_scale=0.0, drift_scale=0.0)
 
 
 def programmed(noise, w, key=KEY):
     """Many arrays of a few weights each: ``(MANY, weights)``, the largest of which is 1."""
-    return noise.program(key, jnp.tile(jnp.asarray(w), (MANY, 1)), 1.0)
+    return PROGRAM(noise, key, jnp.tile(jnp.asarray(w), (MANY, 1)))
 
 
 def test_spread_of_programming_is_a_polynomial_of_the_relative_conductance():
@@ -80,7 +83,7 @@ def test_reads_differ_by_their_key_with_the_spread_of_the_formula():
     noise = dataclasses.replace(EXACT, read_noise_scale=1.0)
     array = noise.program(KEY, jnp.full(1, 0.5), 1.0)
     keys = jax.random.split(KEY, MANY)
-    values = np.asarray(jax.vmap(lambda key: noise.read(key, array, 3600.0))(keys))
+    values = np.asarray(jax.jit(jax.vmap(lambda key: noise.read(key, array, 3600.0)))(keys))
     std = 0.5 * noise.read_std(12.5, 3600.0)
     np.testing.assert_allclose(values.mean(), 0.5, atol=4 * std / np.sqrt(MANY))
     np.testing.assert_allclose(values.std(), std, rtol=4 / np.sqrt(2 * MANY))
@@ -104,13 +107,14 @@ def test_weights_over_time_as_recorded(recorded, case):
     settings, then = recorded("inference", case)
     times, reps = settings.pop("times"), settings.pop("reps")
     noise = PCMNoise(**settings)
-    array = jax.jit(noise.program)(KEY, jnp.tile(jnp.asarray(then["w"]), (reps, 1)), 0.8)
-    plus, minus = np.asarray(array.g * array.scale)
+    # Weights in units of the largest.
+    array = programmed(noise, then["w"] / 0.8)
+    assert len(array.nu[0]) == reps
+    plus, minus = 0.8 * np.asarray(array.g * array.scale)
     close(plus - minus, then["programmed_mean"], then["programmed_std"], reps)
-    read = jax.jit(noise.read)
     for n, t in enumerate(times):
-        w = read(jax.random.fold_in(KEY, 10 + n), array, t)
-        close(np.asarray(w), then["mean"][n], then["std"][n], reps)
+        w = READ(noise, jax.random.fold_in(KEY, 10 + n), array, t)
+        close(0.8 * np.asarray(w), then["mean"][n], then["std"][n], reps)
 
 
 def close(values, mean, std, reps):
