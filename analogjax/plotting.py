@@ -1,4 +1,4 @@
-"""Figures: how a device answers pulses, how well it fits, and how accuracy grows over epochs.
+"""Figures: how a device answers pulses, how well it fits, how accuracy grows and how it fades.
 
 Every function draws into axes it is given, so that figures can be composed; matplotlib comes with
 the extra ``analogjax[cli]``.
@@ -186,6 +186,56 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
             low, high = percent.min(1), percent.max(1)
             axes.fill_between(epoch, low, high, color=color, alpha=0.15, lw=0)
     axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 101))
+    axes.grid(alpha=0.25, lw=0.5)
+
+
+_TIMES = {
+    "1 s": 1.0, "1 min": 60.0, "1 h": 3600.0, "1 day": 86400.0, "1 month": 30 * 86400.0,
+    "1 year": 365 * 86400.0, "10 years": 3650 * 86400.0,
+}  # fmt: skip
+
+
+def plot_accuracy_over_time(
+    axes,
+    times: np.ndarray,
+    curves: dict[str, np.ndarray],
+    *,
+    uncompensated: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Draws accuracy over the time since programming: means as lines, standard deviations as bands.
+
+    Args:
+      axes: matplotlib axes.
+      times: seconds, ``(times,)``, all above 0; the axis is logarithmic.
+      curves: accuracies in [0, 1], ``(repeats, times)``, by the name to show.
+      uncompensated: the same without drift compensation, drawn dashed and without a band in the
+        colour of the curve of the same name.
+
+    Raises:
+      ValueError: if a time is not above 0.
+    """
+    times = np.asarray(times)
+    if not np.all(times > 0):
+        raise ValueError(f"Times on a logarithmic axis must be above 0, got {times.min()}.")
+    dashed = uncompensated or {}
+    for number, name in enumerate(dict.fromkeys([*curves, *dashed])):
+        color = f"C{number}"
+        if name in curves:
+            percent = 100 * np.asarray(curves[name])
+            mean, std = percent.mean(0), percent.std(0)
+            axes.plot(times, mean, color=color, marker="o", ms=3.5, lw=1.8, label=name)
+            axes.fill_between(times, mean - std, mean + std, color=color, alpha=0.15, lw=0)
+        if name in dashed:
+            mean = 100 * np.asarray(dashed[name]).mean(0)
+            label = f"{name}, not compensated"
+            axes.plot(times, mean, "--", color=color, lw=1.4, label=label)
+    axes.set_xscale("log")
+    low, high = times.min() / 1.3, times.max() * 1.3
+    axes.set_xlim(low, high)
+    ticks = {name: at for name, at in _TIMES.items() if low <= at <= high}
+    axes.set_xticks([*ticks.values()], [*ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="time since programming", ylabel="test accuracy (%)")
     axes.grid(alpha=0.25, lw=0.5)
 
 

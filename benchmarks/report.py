@@ -48,12 +48,12 @@ def search_table() -> str:
     rows = [
         "| rule | learning rate | gamma | transfer rate | chop probability | validation (%) | "
         "range of the best 8 |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for path in sorted((RESULTS / "search").glob("*.json")):
         record = json.loads(path.read_text())
         best, rates = record["rounds"][-1][0], record["settings"] | record["best"]
-        shown = ["-" if rates[name] is None else f"{rates[name]:g}" for name in names]
+        shown = ["-" if rates.get(name) is None else f"{rates[name]:g}" for name in names]
         scores = [100 * statistics.mean(c["validation_accuracy"]) for c in record["rounds"][-1]]
         spread = 100 * statistics.stdev(best["validation_accuracy"])
         rows.append(
@@ -164,7 +164,7 @@ def scaling_table() -> str:
     points = {(p["sweep"], p["at"], p["tiles"]): p for p in content["points"]}
     lines = [
         "| from | to | times as many | digital SGD | analog SGD, 1 tile | 6 tiles |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
     for sweep, stops in SCALING.items():
         for low, high in itertools.pairwise(stops):
@@ -197,6 +197,29 @@ def periphery_table() -> str:
     return "\n".join([*lines, "", machine_line(content)])
 
 
+def inference_table() -> str:
+    """Accuracy on phase-change memory over time, by the way of training."""
+    content = json.loads((RESULTS / "inference.json").read_text())
+    times = {1.0: "1 s", 3600.0: "1 h", 86400.0: "1 day", 365 * 86400.0: "1 year"}
+    header = " | ".join(times.values())
+    lines = [
+        f"| training | compensated | as trained | {header} |",
+        "|---" * (len(times) + 3) + "|",
+    ]
+    for run in content["runs"]:
+        trained = 100 * statistics.mean(run["trained"])
+        for word, found in (("yes", run["compensated"]), ("no", run["uncompensated"])):
+            columns = [[100 * row[content["times"].index(t)] for row in found] for t in times]
+            cells = [f"{statistics.mean(c):.1f} ± {statistics.stdev(c):.1f}" for c in columns]
+            lines.append(f"| {run['name']} | {word} | {trained:.1f} | {' | '.join(cells)} |")
+    seeds = len(content["runs"][0]["trained"])
+    lines.append(
+        f"\nTest accuracy (%), mean ± standard deviation over {seeds} trainings, each deployed "
+        f"{content['repeats']} times."
+    )
+    return "\n".join(lines)
+
+
 def schemes_table() -> str:
     """The end of whole trainings under each pulse scheme."""
     rows = ["| task | pulses | test accuracy (%) | seeds |", "|---|---|---|---|"]
@@ -218,6 +241,7 @@ TABLES = {
     "memory": memory_table,
     "scaling": scaling_table,
     "periphery": periphery_table,
+    "inference": inference_table,
 }
 
 

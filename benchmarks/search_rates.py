@@ -30,15 +30,15 @@ RESULTS = Path(__file__).parent / "results" / "search"
 # Range of each rate; all are searched on a logarithmic scale.
 RATE = ("learning_rate", 1e-4, 1.0)
 RATES = (("learning_rate", 0.05, 2.0), ("transfer_lr", 0.02, 0.5))
-CHOPPED = (*RATES, ("chop_prob", 0.01, 0.5))
 SPACES = {
     "digital-sgd": (RATE,),
     "analog-sgd": (RATE,),
     "mixed-precision": (RATE,),
     "tiki-taka": RATES,
     "tiki-taka-v2": RATES,
-    "chopped-tiki-taka": CHOPPED,
-    "agad": CHOPPED,
+    "chopped-tiki-taka": RATES,
+    # It does not write before a whole phase of its choppers has passed.
+    "agad": (*RATES, ("chop_prob", 0.01, 0.5)),
     "residual-learning": (*RATES, ("gamma", 0.1, 0.7)),
     "residual-learning-v2": (*RATES, ("gamma", 0.1, 0.7)),
 }

@@ -10,6 +10,8 @@ import pytest
 
 # These tests compile much and run little; lighter code generation halves their time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# The workers of pytest share the cores already.
+os.environ.setdefault("NPROC", "1")
 jax.config.update("jax_default_prng_impl", "threefry2x32")
 jax.config.update("jax_threefry_partitionable", True)
 

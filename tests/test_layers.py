@@ -9,7 +9,7 @@ import analogjax
 
 ROOT = Path(analogjax.__file__).parent
 LAYERS = ["devices", "pulses", "tiles", "periphery", "rules", "nn", "experiments"]
-LEAVES = ["presets", "cost", "plotting"]
+LEAVES = ["presets", "cost", "plotting", "inference"]
 FLAX_FREE = LAYERS[: LAYERS.index("rules") + 1]
 
 
@@ -82,6 +82,9 @@ def test_written_layers_are_found():
         ("experiments", "from analogjax import presets", False),
         ("presets", "from analogjax.devices import SoftBounds", False),
         ("presets", "from analogjax.experiments import train", True),
+        ("nn", "from analogjax.inference import program", True),
+        ("inference", "from analogjax.nn import labels", False),
+        ("inference", "from analogjax.experiments import load", True),
     ],
 )
 def test_rule_tells_a_legal_import_from_an_illegal_one(layer, source, is_illegal):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analogjax.devices import SoftBounds, VectorCell
 from analogjax.plotting import (
     plot_accuracy,
+    plot_accuracy_over_time,
     plot_fit,
     plot_pulse_response,
     plot_response_factors,
@@ -130,3 +131,23 @@ def test_one_seed_has_no_band_and_every_curve_a_colour_of_its_own(axes):
     assert not axes.collections
     assert [line.get_label() for line in axes.lines] == names
     assert len({str(line.get_color()) for line in axes.lines}) == len(names)
+
+
+def test_accuracy_over_time_has_readable_times_and_one_colour_a_network(axes):
+    times = np.array([1.0, 3600.0, 86400.0, 3.2e7])
+    held, faded = np.random.default_rng(0).uniform(size=(2, 3, 4))
+    plot_accuracy_over_time(axes, times, {"net": held}, uncompensated={"net": faded})
+    ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert ticks == ["1 s", "1 min", "1 h", "1 day", "1 month", "1 year"]
+    solid, dashed = axes.lines
+    np.testing.assert_allclose(solid.get_ydata(), 100 * held.mean(0))
+    np.testing.assert_allclose(dashed.get_ydata(), 100 * faded.mean(0))
+    assert solid.get_color() == dashed.get_color()
+    xs, low, high = band(axes)
+    np.testing.assert_allclose(xs, times)
+    np.testing.assert_allclose(high - low, 200 * held.std(0))
+
+
+def test_time_zero_has_no_place_on_a_logarithmic_axis(axes):
+    with pytest.raises(ValueError, match=r"must be above 0, got 0.0"):
+        plot_accuracy_over_time(axes, [0.0, 1.0], {"net": np.ones((1, 2))})

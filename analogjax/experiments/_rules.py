@@ -10,6 +10,7 @@ import optax
 
 from analogjax.devices import Device
 from analogjax.nn import labels
+from analogjax.pulses import PulseScheme
 from analogjax.rules import (
     Plateau,
     Stages,
@@ -110,7 +111,7 @@ _RATES: dict[str, dict[str, float]] = {
         "transfer_lr": 0.17,
         "chop_prob": 0.1,
     },
-    "agad": {"learning_rate": 0.578, "gamma": 0.0, "transfer_lr": 0.197, "chop_prob": 0.1},
+    "agad": {"learning_rate": 0.481, "gamma": 0.0, "transfer_lr": 0.0586, "chop_prob": 0.256},
     "mixed-precision": {"learning_rate": 0.415},
     "residual-learning-v2": {"learning_rate": 0.0522, "gamma": 0.13, "transfer_lr": 0.36},
     "residual-learning": {},
@@ -140,6 +141,7 @@ def make_optimizer(
     *,
     epochs: int,
     steps_per_epoch: int,
+    pulses: PulseScheme | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """The optimizer of a model: the rule for its kernels, plain SGD for everything else.
 
@@ -149,6 +151,7 @@ def make_optimizer(
       key: PRNG key of all crosspoints and pulses.
       epochs: length of the run, over which a warm start of equal stages is spread.
       steps_per_epoch: mini-batches in an epoch.
+      pulses: scheme of the gradient; the rule's default if None.
 
     Raises:
       ValueError: for an unknown rule or settings that the rule refuses.
@@ -159,11 +162,12 @@ def make_optimizer(
         return optax.with_extra_args_support(optax.sgd(settings.learning_rate))
     check_rate("digital_learning_rate", settings.digital_learning_rate)
     digital = optax.sgd(settings.digital_learning_rate)
-    rule = _analog_rule(settings, device, key, epochs * steps_per_epoch, steps_per_epoch)
+    steps = epochs * steps_per_epoch
+    rule = _analog_rule(settings, device, steps, steps_per_epoch, {"key": key, "pulses": pulses})
     return optax.partition({"analog": rule, "digital": digital}, labels)
 
 
-def _analog_rule(settings: RuleSettings, device, key, steps: int, steps_per_epoch: int):
+def _analog_rule(settings: RuleSettings, device, steps: int, steps_per_epoch: int, common):
     rate = settings.learning_rate
     transfers: dict[str, Any] = {
         "gamma": settings.gamma,
@@ -173,19 +177,19 @@ def _analog_rule(settings: RuleSettings, device, key, steps: int, steps_per_epoc
     }
     match settings.rule:
         case "analog-sgd":
-            return analog_sgd(rate, device, key=key)
+            return analog_sgd(rate, device, **common)
         case "mixed-precision":
-            return mixed_precision(rate, device, key=key)
+            return mixed_precision(rate, device, **common)
         case name if name in _TWO_TILES:
             if name in _CHOPPED:
                 transfers["chop_prob"] = settings.chop_prob
-            return _TWO_TILES[name](rate, device, key=key, **transfers)
+            return _TWO_TILES[name](rate, device, **common, **transfers)
         case "residual-learning":
             return residual_learning(
                 rate,
                 device,
-                key=key,
                 num_tiles=settings.num_tiles,
+                **common,
                 **transfers,
                 warm_start=_warm_start(settings, steps, steps_per_epoch),
                 chain=settings.warm_start != "stages",

@@ -64,10 +64,6 @@ def check_rules(rules: Rules) -> None:
 def check_analog(analog: Analog) -> None:
     """Raises a ValueError if a layer cannot read as it says."""
     io = analog.io
-    if io is None and analog.io_backward is not None:
-        raise ValueError(
-            "io_backward needs io: give AnalogIO.perfect() for a forward product without errors."
-        )
     if io is not None and io.noise_management == "average_abs_max" and not io.is_perfect:
         raise ValueError(
             "A layer keeps no running mean of the sizes of its inputs: set noise_management of io "

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 from flax import linen as nn
+from flax.core import FrozenDict
 
 from analogjax.nn._analog import Analog, Rules, check_all_used, check_rules, refuse_kind, rule_of
 from analogjax.nn._linen_intercept import KINDS, analog_products
@@ -71,7 +72,7 @@ class Converted(nn.Module):
     def setup(self):
         assert self.scope is not None
         # What the layers are is part of what nn.jit compiles for, which knows a scope by its flags.
-        self.scope.flags = {**self.scope.flags, "analog": self.rules}
+        self.scope.flags = FrozenDict({**self.scope.flags, "analog": self.rules})
         bound = self.template.model.clone(parent=self.scope, _deep_clone=True)
         object.__setattr__(self, "_bound", bound)
 
@@ -114,5 +115,4 @@ class Converted(nn.Module):
 
 
 def _has_kernel(layer: nn.Module) -> bool:
-    kernel = layer.get_variable("params", "kernel")
-    return kernel is not None and hasattr(kernel, "shape")
+    return hasattr(layer.variables.get("params", {}).get("kernel"), "shape")

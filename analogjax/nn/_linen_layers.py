@@ -19,8 +19,8 @@ class Dense(nn.Dense):
       io_backward: converters of the backward product; None for exact derivatives.
 
     Raises:
-      ValueError: by a call, if a field of ``io`` is out of its range, ``io_backward`` has no
-        ``io``, or an argument is given that no crossbar has.
+      ValueError: by a call, if a field of ``io`` is out of its range, or an argument is given that
+        no crossbar has.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -72,8 +72,8 @@ class Conv(nn.Conv):
 
     Every output position is a pulse vector of its own when the kernel is updated. The factors of
     several groups are x ``(..., groups, in)`` and d ``(..., groups, features / groups)``, with
-    ``in`` the kernel entries of one group. Attributes are those of ``nn.Conv``, without ``mask`` and
-    ``input_dilation``, and those of :class:`Dense`.
+    ``in`` the kernel entries of one group. Attributes are those of ``nn.Conv``, without ``mask``
+    and ``input_dilation``, and those of :class:`Dense`.
 
     Example:
       >>> import jax, jax.numpy as jnp

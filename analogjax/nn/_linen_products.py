@@ -10,32 +10,33 @@ import math
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from analogjax.nn._analog import Analog
 from analogjax.nn._convolution import check_groups, convolve
+from analogjax.nn._flatten_axes import flatten_axes
 from analogjax.nn._linen_taps import tapped
 from analogjax.nn._product import add_bias
+from analogjax.nn._refuse import refuse
 
 
 def dense(layer: nn.Dense, analog: Analog, inputs: jax.Array) -> jax.Array:
     """A dense layer of inputs ``(..., in)``."""
-    _refuse(layer, dot_general=None, dot_general_cls=None)
+    refuse(layer, dot_general=None, dot_general_cls=None)
     kernel = _kernel(layer, (inputs.shape[-1], layer.features))
     bias = _bias(layer, (layer.features,))
-    inputs, kernel, bias = layer.promote_dtype(inputs, kernel, bias, dtype=layer.dtype)
+    inputs, kernel, bias = _promoted(layer, inputs, kernel, bias)
     return add_bias(tapped(layer, analog, inputs, kernel), bias)
 
 
 def dense_general(layer: nn.DenseGeneral, analog: Analog, inputs: jax.Array) -> jax.Array:
     """A dense layer over several axes, which an array has as one: its kernel is ``(in, out)``."""
-    _refuse(layer, batch_dims=(), dot_general=None, dot_general_cls=None)
+    refuse(layer, batch_dims=(), dot_general=None, dot_general_cls=None)
     features, axis = _as_tuple(layer.features), _as_tuple(layer.axis)
     inputs = flatten_axes(inputs, axis)
     kernel = _kernel(layer, (inputs.shape[-1], math.prod(features)))
     bias = _bias(layer, features)
-    inputs, kernel, bias = layer.promote_dtype(inputs, kernel, bias, dtype=layer.dtype)
+    inputs, kernel, bias = _promoted(layer, inputs, kernel, bias)
     bias = None if bias is None else bias.reshape(-1)
     y = add_bias(tapped(layer, analog, inputs, kernel), bias)
     return y.reshape(*y.shape[:-1], *features)
@@ -43,15 +44,14 @@ def dense_general(layer: nn.DenseGeneral, analog: Analog, inputs: jax.Array) -> 
 
 def convolution(layer: nn.Conv, analog: Analog, inputs: jax.Array) -> jax.Array:
     """A convolution of inputs ``(..., *spatial, channels)``, each patch a vector."""
-    _refuse(layer, mask=None, conv_general_dilated=None, conv_general_dilated_cls=None)
-    if any(d not in (1, None) for d in _as_tuple(layer.input_dilation)):
-        _refuse(layer, input_dilation=1)
+    refuse(layer, mask=None, input_dilation=1)
+    refuse(layer, conv_general_dilated=None, conv_general_dilated_cls=None)
     size = _as_tuple(layer.kernel_size)
     channels, groups = inputs.shape[-1], layer.feature_group_count
     check_groups(groups, channels, layer.features)
     kernel = _kernel(layer, (*size, channels // groups, layer.features))
     bias = _bias(layer, (layer.features,))
-    inputs, kernel, bias = layer.promote_dtype(inputs, kernel, bias, dtype=layer.dtype)
+    inputs, kernel, bias = _promoted(layer, inputs, kernel, bias)
     y = convolve(
         functools.partial(tapped, layer, analog),
         inputs,
@@ -64,14 +64,12 @@ def convolution(layer: nn.Conv, analog: Analog, inputs: jax.Array) -> jax.Array:
     return add_bias(y, bias)
 
 
-def flatten_axes(inputs: jax.Array, axis: tuple[int, ...]) -> jax.Array:
-    """Inputs with some axes, in the order given, joined to one at the end."""
-    inputs = jnp.moveaxis(inputs, axis, range(-len(axis), 0))
-    return inputs.reshape(*inputs.shape[: inputs.ndim - len(axis)], -1)
-
-
 def _kernel(layer, shape: tuple[int, ...]) -> jax.Array:
     return layer.param("kernel", layer.kernel_init, shape, layer.param_dtype)
+
+
+def _promoted(layer, *arrays):
+    return layer.promote_dtype(*arrays, dtype=layer.dtype)
 
 
 def _bias(layer, shape: tuple[int, ...]) -> jax.Array | None:
@@ -85,17 +83,6 @@ def _reshaped(init: Callable, shape: tuple[int, ...]) -> Callable:
     if len(shape) == 1:
         return init
     return lambda key, _, dtype: init(key, (math.prod(shape),), dtype).reshape(shape)
-
-
-def _refuse(layer, **expected) -> None:
-    """Raises a ValueError if an argument of a layer is not what a crossbar can do."""
-    for name, value in expected.items():
-        given = getattr(layer, name)
-        if given is not value and given != value:
-            raise ValueError(
-                f"Layer '{'/'.join(layer.path)}' has {name}={given}, which no crossbar does: leave "
-                f"it out, or keep the layer digital."
-            )
 
 
 def _as_tuple(value) -> tuple:

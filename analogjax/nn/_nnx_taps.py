@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from analogjax.nn._analog import Analog, check_analog
 from analogjax.nn._product import empty_tap, product
+from analogjax.periphery import AnalogIO
 from analogjax.pulses import Factors
 
 Pairs = tuple[Factors, ...]
@@ -42,11 +44,14 @@ class Tap(nnx.Variable):
     """
 
 
-class Tapped:
-    """A layer that may hold a tap.
+class Tapped(nnx.Module):
+    """A layer whose product may go through converters, and that may hold a tap.
 
     Attributes:
       kernel: its weights.
+      io: converters of the product, or None for a perfect one.
+      io_backward: those that the errors go back through, or None for exact derivatives.
+      stream: what the noise of both is drawn from.
       tap: its tap, if any.
       calls: how often it was called in this pass; transformations hand it on as they do all of
         a module that is not an array.
@@ -54,21 +59,44 @@ class Tapped:
     """
 
     kernel: nnx.Param
+    io: AnalogIO | None = None
+    io_backward: AnalogIO | None = None
+    stream: nnx.RngStream | None = None
     tap: Tap | None = None
     calls: int = 0
     making: bool = False
 
+    def wire(self, analog: Analog, rngs: nnx.Rngs | None) -> None:
+        """Sets the converters, with random numbers of their own if they draw any."""
+        check_analog(analog)
+        if analog.io is None and analog.io_backward is None:
+            return
+        self.io, self.io_backward = analog.io, analog.io_backward
+        if analog.is_random:
+            if rngs is None:
+                raise ValueError(
+                    "Converters with noise need random numbers: give rngs, such as "
+                    "nnx.Rngs(analog=0)."
+                )
+            self.stream = rngs["analog"].fork()
+
     def _product(self, x: jax.Array, matrix: jax.Array, groups: int = 1) -> jax.Array:
-        if self.tap is None:
-            return product(x, matrix, None, groups)
+        if self.making and self.tap is not None:  # Shapes are all that counts.
+            return self._making(x, product(x, matrix, None, groups))
+        key = None if self.stream is None else self.stream()
+        tap = None if self.tap is None else self.tap.get_value()[self.calls]
+        y = product(x, matrix, tap, groups, Analog(io=self.io, io_backward=self.io_backward), key)
+        if tap is not None:
+            self.calls += 1
+        return y
+
+    def _making(self, x: jax.Array, y: jax.Array) -> jax.Array:
+        """Adds the tap of one call."""
+        assert self.tap is not None
         pairs = self.tap.get_value()
-        if not self.making:
-            y = product(x, matrix, pairs[self.calls], groups)
-        elif len(pairs) == self.calls:
-            y = product(x, matrix, None, groups)
-            self.tap.set_value((*pairs, empty_tap(x, y)))
-        else:
+        if len(pairs) != self.calls:
             raise ValueError("Transformations with graph_updates=False call one layer twice.")
+        self.tap.set_value((*pairs, empty_tap(x, y)))
         self.calls += 1
         return y
 

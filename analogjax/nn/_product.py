@@ -1,13 +1,11 @@
 """The product of a layer with its weights, and how it gives away the factors of its gradient."""
 
 import jax
-import jax.numpy as jnp
 
 from analogjax.nn._analog import Analog
 from analogjax.nn._factors import gather_factors
-from analogjax.periphery import mvm
+from analogjax.periphery import AnalogIO, mvm
 from analogjax.pulses import Factors
-
 
 EXACT = Analog()
 
@@ -33,10 +31,11 @@ def product(
             in_axes=(0, -2, 1, -2),
             out_axes=-2,
         )(keys, x, columns, tap)
-    if analog.io is None:
-        y = x @ w
+    if analog.io is None and analog.io_backward is None:
+        # As a matrix: a CPU takes a third longer for the gradients where x has more axes.
+        y = (x.reshape(-1, x.shape[-1]) @ w).reshape(*x.shape[:-1], -1)
     else:
-        y = mvm(key, x, w, analog.io, backward=analog.io_backward)
+        y = mvm(key, x, w, analog.io or AnalogIO.perfect(), backward=analog.io_backward)
     if tap is None:
         return y
     if tap.x.shape != x.shape:

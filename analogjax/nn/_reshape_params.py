@@ -32,7 +32,7 @@ def reshape_params(params, like):
       >>> params["key"]["kernel"].shape, ann.reshape_params(params, like)["key"]["kernel"].shape
       ((6, 2, 3), (6, 6))
     """
-    if jax.tree.structure(params) != jax.tree.structure(like):
+    if _paths(params) != _paths(like):
         raise ValueError(
             f"The parameters have the paths {_paths(params)}, those they are reshaped for "
             f"{_paths(like)}: both must be of the same model."

@@ -146,7 +146,8 @@ def _backward(zeros, saved, d):
         gradient, back = io.out_scale * gradient, io.out_scale * (_wide(d) @ _wide(w).T)
     else:
         one_way = dataclasses.replace(backward, bound_management="none")
-        back = _read(jax.random.fold_in(key, Use.BACKWARD), d, w.T, one_way, None)
+        key_back = None if backward.is_perfect else jax.random.fold_in(key, Use.BACKWARD)
+        back = _read(key_back, d, w.T, one_way, None)
     return None, None, back.astype(x.dtype), gradient.astype(w.dtype), None
 
 

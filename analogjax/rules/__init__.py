@@ -20,6 +20,7 @@ from analogjax.rules._chopped_tiki_taka import ChoppedState as ChoppedState
 from analogjax.rules._chopped_tiki_taka import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules._mixed_precision import MixedPrecisionState as MixedPrecisionState
 from analogjax.rules._mixed_precision import mixed_precision as mixed_precision
+from analogjax.rules._paths import leaf_address as leaf_address
 from analogjax.rules._paths import leaf_name as leaf_name
 from analogjax.rules._readout import Readout as Readout
 from analogjax.rules._reprogram import reprogram as reprogram
@@ -53,6 +54,7 @@ __all__ = [
     "analog_transformation",
     "by_path",
     "chopped_tiki_taka",
+    "leaf_address",
     "leaf_name",
     "mixed_precision",
     "reprogram",

@@ -1,6 +1,5 @@
 """From a rule for one weight matrix to an optax gradient transformation."""
 
-import zlib
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -10,7 +9,7 @@ import optax
 
 from analogjax.pulses import Factors
 from analogjax.rules._checks import as_key, check_finite, check_pair, check_rate, matrix_shape
-from analogjax.rules._paths import leaf_name
+from analogjax.rules._paths import leaf_address, leaf_name
 from analogjax.rules._signal import Signal
 from analogjax.rules._warm_start import WarmStart
 
@@ -96,7 +95,7 @@ def analog_transformation(
         for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
             name = leaf_name(path)
             w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
-            weights[name] = rule.init(jax.random.fold_in(devices_key, _address(name)), w)
+            weights[name] = rule.init(jax.random.fold_in(devices_key, leaf_address(name)), w)
         stages = () if warm_start is None else warm_start.init()
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
@@ -132,14 +131,9 @@ def analog_transformation(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _address(name: str) -> np.uint32:
-    """A number for each parameter, the same whatever other parameters there are."""
-    return np.uint32(zlib.crc32(name.encode()))
-
-
 def _step_keys(key, names: list[str], num_keys: int) -> list[jax.Array]:
     """The keys of each matrix, ``(num_keys,)``."""
-    addresses = np.array([_address(name) for name in names], np.uint32)
+    addresses = np.array([leaf_address(name) for name in names], np.uint32)
     leaf_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, addresses)
     # One by one: XLA compiles a small loop to one kernel on a CPU, but not that of all of them.
     return [jax.random.split(leaf_key, num_keys) for leaf_key in leaf_keys]

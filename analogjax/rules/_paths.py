@@ -1,6 +1,9 @@
 """Names of the leaves of a parameter tree, the same in every framework."""
 
+import zlib
+
 import jax
+import numpy as np
 
 
 def leaf_name(path: tuple) -> str:
@@ -13,6 +16,11 @@ def leaf_name(path: tuple) -> str:
     if parts and parts[-1] == "value" and isinstance(path[-1], jax.tree_util.GetAttrKey):
         parts = parts[:-1]
     return "/".join(parts)
+
+
+def leaf_address(name: str) -> np.uint32:
+    """A number to draw by for each leaf, the same whatever other leaves there are."""
+    return np.uint32(zlib.crc32(name.encode()))
 
 
 def _part(entry) -> str:

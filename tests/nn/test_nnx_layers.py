@@ -121,8 +121,11 @@ def test_value_and_factors_returns_what_value_and_grad_does(images, has_aux):
     ("arguments", "message"),
     [
         ({"feature_group_count": 3}, r"channels \(2\) and the features \(2\), got 3"),
-        ({"mask": jnp.ones((3, 3, 2, 2))}, "no mask"),
-        ({"input_dilation": 2}, r"input dilation \(got 2\)"),
+        (
+            {"mask": jnp.ones((3, 3, 2, 2))},
+            r"Conv has mask=an array \(3, 3, 2, 2\), which no",
+        ),
+        ({"input_dilation": 2}, "Conv has input_dilation=2"),
     ],
 )
 def test_convolutions_that_no_crossbar_does_are_refused(arguments, message):

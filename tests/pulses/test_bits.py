@@ -178,7 +178,10 @@ def test_pulses_of_a_crosspoint_keep_the_order_of_the_samples(longest):
     np.testing.assert_allclose(moved, w, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("shape", "samples_drawn"), [((30, 6), 1000), ((300, 12), 100)])
+@pytest.mark.parametrize(
+    ("shape", "samples_drawn"),
+    [((30, 6), 1000), pytest.param((300, 12), 100, marks=pytest.mark.slow)],
+)
 def test_groups_of_columns_are_arrays_of_their_own(shape, samples_drawn):
     """As the vectors of one group after another, with no error on the columns of the others."""
     groups, samples = 3, 4

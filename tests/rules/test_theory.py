@@ -105,10 +105,8 @@ OFF_THE_SYMMETRIC_POINT = {
 }
 
 
-@pytest.mark.parametrize(
-    "imbalance",
-    [pytest.param(c, marks=() if c == 0.2 else pytest.mark.slow) for c in OFF_THE_SYMMETRIC_POINT],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("imbalance", OFF_THE_SYMMETRIC_POINT)
 def test_tiki_taka_needs_its_symmetric_point_near_zero(imbalance):
     problem = LeastSquares.draw(jax.random.key(1), 100, 50, 1.0, 0.5)
     device = SoftBoundsReference(

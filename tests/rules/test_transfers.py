@@ -1,5 +1,7 @@
 """Which lines a transfer takes, at what rate, and through what it is read."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 import analogjax
 from analogjax.devices import ConstantStep
+from analogjax.periphery import AnalogIO, mvm
 from analogjax.pulses import ExpectedPulses, Factors
 
 # Unbounded steps without variation: a transfer adds exactly rate times what was read.
@@ -90,6 +93,23 @@ def test_a_read_goes_through_what_it_is_given(lines, axis):
     moved = steps[np.abs(steps) > 0.5]
     np.testing.assert_allclose(np.mod(moved, 1000) % 4, 0, atol=1e-2)
     assert 0.35 < (moved > 500).mean() < 0.65
+
+
+@pytest.mark.parametrize("lines", ["inputs", "outputs"])
+def test_a_read_through_converters_is_the_product_they_give(lines):
+    # Steps of 2 between -8 and 8, one vector of a single 1 for each line; half to even.
+    io = AnalogIO(
+        inp_res=-1, out_bound=8.0, out_res=1 / 8, out_noise=0.0, noise_management="none",
+        bound_management="none",
+    )  # fmt: skip
+    path = slow_after(
+        1,
+        transfer_read=functools.partial(mvm, io=io),
+        reads_per_transfer=None,
+        transfer_lines=lines,
+    )
+    seen = np.clip(2 * np.rint(np.asarray(FAST) / 2), -8, 8)
+    np.testing.assert_allclose(path[0], seen, rtol=1e-6)
 
 
 def test_tiki_taka_on_three_tiles_is_residual_learning_without_a_warm_start():

@@ -1,0 +1,50 @@
+"""Telling the weights that are on arrays in a parameter tree, and replacing them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from analogjax.nn import labels
+from analogjax.rules import leaf_name
+
+# From a parameter tree to one of the words "analog" and "digital".
+Labels = Callable[[Any], Any]
+
+
+def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.Array]:
+    """The weights that are on arrays, by their paths.
+
+    Args:
+      params: a parameter tree, of linen or of nnx.
+      param_labels: from the parameters to a tree of "analog" and "digital".
+
+    Raises:
+      ValueError: for another word, or if no parameter is analog.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    words = jax.tree.leaves(param_labels(params))
+    unknown = [word for word in words if word not in ("analog", "digital")]
+    if unknown:
+        raise ValueError(f"Labels must be 'analog' or 'digital', got {unknown[0]!r}.")
+    found = {
+        leaf_name(path): leaf
+        for (path, leaf), word in zip(leaves, words, strict=True)
+        if word == "analog"
+    }
+    if not found:
+        raise ValueError(
+            f"No parameter is labelled 'analog' among {[leaf_name(path) for path, _ in leaves]}: "
+            f"give param_labels, such as functools.partial(labels, analog='weight')."
+        )
+    return found
+
+
+def replace_weights(params: Any, weights: dict[str, jax.Array]) -> Any:
+    """The parameters with those at the given paths replaced, in their shapes and types."""
+
+    def replaced(path, leaf):
+        w = weights.get(leaf_name(path))
+        return leaf if w is None else w.reshape(leaf.shape).astype(leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(replaced, params)
