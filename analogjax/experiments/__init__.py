@@ -7,19 +7,23 @@ from analogjax.experiments._least_squares import LeastSquares as LeastSquares
 from analogjax.experiments._matrix import train_matrix as train_matrix
 from analogjax.experiments._models import DigitsNet as DigitsNet
 from analogjax.experiments._models import LeNet5 as LeNet5
+from analogjax.experiments._resnet import ResNet18 as ResNet18
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
 from analogjax.experiments._training import Training as Training
 from analogjax.experiments._training import make_training as make_training
 from analogjax.experiments._training import over_seeds as over_seeds
+from analogjax.experiments._transformer import CharTransformer as CharTransformer
 
 __all__ = [
     "DATASETS",
+    "CharTransformer",
     "DigitsNet",
     "EpochMetrics",
     "ImageSet",
     "LeNet5",
     "LeastSquares",
+    "ResNet18",
     "RunState",
     "Training",
     "load",
