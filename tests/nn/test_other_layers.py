@@ -182,7 +182,7 @@ def as_linen(params, name):
     return {"cell": {back.get(part, part): node for part, node in params.items()}}
 
 
-@pytest.mark.parametrize("name", ["two_axes_no_bias", "attention", "lstm_cell"])
+@pytest.mark.parametrize("name", ["two_axes_no_bias", "attention"])
 def test_noise_is_of_each_part_call_and_key(name):
     x, layer = inputs(name), linen_layer(ann, name, **NOISY)
     variables = jax.jit(layer.init)(ROOT, x)
@@ -192,8 +192,9 @@ def test_noise_is_of_each_part_call_and_key(name):
     assert (first != other).all()
 
     model, twin = (nnx_layer(annx, name, nnx.Rngs(0, analog=1), **NOISY) for _ in range(2))
-    calls = [call(name, model, x) for _ in range(2)]
-    np.testing.assert_array_equal(calls[0], call(name, twin, x))
+    run = nnx.jit(lambda model: call(name, model, x))
+    calls = [run(model) for _ in range(2)]
+    np.testing.assert_array_equal(calls[0], run(twin))
     assert (calls[0] != calls[1]).all()
 
 
@@ -203,14 +204,14 @@ def test_steps_of_a_cell_have_noise_of_their_own():
     variables["params"]["cell"]["h"] = jax.tree.map(
         jnp.zeros_like, variables["params"]["cell"]["h"]
     )
-    y = layer.apply(variables, jnp.ones((1, 3, 3)), rngs={"analog": ROOT})
+    y = jax.jit(layer.apply)(variables, jnp.ones((1, 3, 3)), rngs={"analog": ROOT})
     assert (y[0, 0] != y[0, 1]).all()
 
 
 def test_half_precision_remat_and_vmap():
     layer = nn.remat(ann.MultiHeadAttention)(2, dtype=jnp.bfloat16, **NOISY)
     x = jax.random.normal(ROOT, (3, 2, 4, 6), jnp.bfloat16)
-    variables = layer.init(ROOT, x[0])
+    variables = jax.jit(layer.init)(ROOT, x[0])
 
     @jax.jit
     @jax.vmap
