@@ -99,7 +99,9 @@ def mvm(
     if key is None:
         check_silent(io, backward)
         key = jax.random.key(0)  # Nothing is drawn with it.
-    if io.is_perfect and backward is None:
+    if io.is_perfect and (
+        backward is None or (_changes_nothing(io) and _changes_nothing(backward))
+    ):
         return _perfect(x, w, io).astype(x.dtype)
     zeros, others = split_zeros((_switched_off(io), _switched_off(backward)))
     return _analog(zeros, others, key, x, w, input_scale)
@@ -118,8 +120,14 @@ def _switched_off(io: AnalogIO | None) -> AnalogIO | None:
 
 
 def _perfect(x: jax.Array, w: jax.Array, io: AnalogIO) -> jax.Array:
-    y = _wide(x) @ _wide(w)
-    return y if isinstance(io.out_scale, float) and io.out_scale == 1 else io.out_scale * y
+    # As a matrix: a CPU takes a third longer for the gradients where x has more axes.
+    y = (_wide(x).reshape(-1, w.shape[0]) @ _wide(w)).reshape(*x.shape[:-1], w.shape[1])
+    return y if _changes_nothing(io) else io.out_scale * y
+
+
+def _changes_nothing(io: AnalogIO) -> bool:
+    """Whether a perfect product is not even scaled."""
+    return io.is_perfect and isinstance(io.out_scale, float) and io.out_scale == 1
 
 
 def _wide(x: jax.Array) -> jax.Array:
