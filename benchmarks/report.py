@@ -197,6 +197,22 @@ def periphery_table() -> str:
     return "\n".join([*lines, "", machine_line(content)])
 
 
+def layers_table() -> str:
+    """How many times as long as flax's an analog layer, or a step of a converted model, takes."""
+    content = json.loads((RESULTS / "layers.json").read_text())
+    lines = []
+    for part, base in (("layers", "flax"), ("models", "flax, SGD")):
+        rows = {(row["name"], row["variant"]): row for row in content[part]}
+        variants = list(dict.fromkeys(variant for _, variant in rows if variant != base))
+        lines += [f"| | {base} | {' | '.join(variants)} |", "|---" * (len(variants) + 2) + "|"]
+        for name in dict.fromkeys(name for name, _ in rows):
+            cells = " | ".join(f"{rows[name, variant]['of_flax']:.2f}" for variant in variants)
+            time = rows[name, base]["microseconds"] / 1000
+            lines.append(f"| {name} | {time:,.1f} ms | {cells} |")
+        lines.append("")
+    return "\n".join([*lines, machine_line(content)])
+
+
 def inference_table() -> str:
     """Accuracy on phase-change memory over time, by the way of training."""
     content = json.loads((RESULTS / "inference.json").read_text())
@@ -241,6 +257,7 @@ TABLES = {
     "memory": memory_table,
     "scaling": scaling_table,
     "periphery": periphery_table,
+    "layers": layers_table,
     "inference": inference_table,
 }
 
