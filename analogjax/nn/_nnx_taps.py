@@ -58,17 +58,22 @@ class Tapped:
     """
 
     kernel: nnx.Param
-    io: AnalogIO | None = None
-    io_backward: AnalogIO | None = None
+    io: AnalogIO | None
+    io_backward: AnalogIO | None
     stream: nnx.RngStream | None = None
     tap: Tap | None = None
     calls: int = 0
     making: bool = False
 
-    def _wire(self, io: AnalogIO | None, io_backward: AnalogIO | None, rngs: nnx.Rngs) -> None:
-        """Sets the converters, with random numbers of their own."""
-        if io is None and io_backward is None:
-            return
+    def __init__(
+        self,
+        *args,
+        io: AnalogIO | None = None,
+        io_backward: AnalogIO | None = None,
+        rngs: nnx.Rngs,
+        **kwargs,
+    ):
+        super().__init__(*args, rngs=rngs, **kwargs)  # type: ignore[call-arg]
         self.io, self.io_backward = io, io_backward
         if needs_key(io, io_backward):
             self.stream = rngs["analog"].fork()

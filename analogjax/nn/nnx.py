@@ -12,7 +12,6 @@ from analogjax.nn._nnx_taps import Tap as Tap
 from analogjax.nn._nnx_taps import Tapped
 from analogjax.nn._nnx_taps import value_and_factors as value_and_factors
 from analogjax.nn._product import add_bias
-from analogjax.periphery import AnalogIO
 
 
 class Linear(Tapped, nnx.Linear):
@@ -35,19 +34,6 @@ class Linear(Tapped, nnx.Linear):
       >>> ann.Linear(2, 3, rngs=nnx.Rngs(0))(jnp.ones((4, 2))).shape
       (4, 3)
     """
-
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        *,
-        io: AnalogIO | None = None,
-        io_backward: AnalogIO | None = None,
-        rngs: nnx.Rngs,
-        **kwargs,
-    ):
-        super().__init__(in_features, out_features, rngs=rngs, **kwargs)
-        self._wire(io, io_backward, rngs)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:  # type: ignore[override]
         """Applies the layer to ``(..., in)``."""
@@ -77,19 +63,9 @@ class Conv(Tapped, nnx.Conv):
       (4, 6, 6, 5)
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        *args,
-        io: AnalogIO | None = None,
-        io_backward: AnalogIO | None = None,
-        rngs: nnx.Rngs,
-        **kwargs,
-    ):
+    def __init__(self, in_features: int, out_features: int, *args, **kwargs):
         check_groups(kwargs.get("feature_group_count", 1), in_features, out_features)
-        super().__init__(in_features, out_features, *args, rngs=rngs, **kwargs)
-        self._wire(io, io_backward, rngs)
+        super().__init__(in_features, out_features, *args, **kwargs)
         if self.mask is not None or self.input_dilation != 1:
             raise ValueError(
                 f"An analog Conv has no mask or input dilation (got {self.input_dilation}); use "

@@ -22,6 +22,7 @@ from analogjax.periphery._check import (
 from analogjax.periphery._draws import Use
 from analogjax.periphery._noise_management import noise_scale, worst_case_scale
 from analogjax.periphery._passes import one_read
+from analogjax.periphery._product import matrix_product
 from analogjax.periphery._zeros import Zeros, join_zeros, split_zeros
 
 
@@ -114,7 +115,7 @@ def _switched_off(io: AnalogIO | None) -> AnalogIO | None:
 
 
 def _perfect(x: jax.Array, w: jax.Array, io: AnalogIO) -> jax.Array:
-    y = _wide(x) @ _wide(w)
+    y = matrix_product(_wide(x), _wide(w))
     return y if isinstance(io.out_scale, float) and io.out_scale == 1 else io.out_scale * y
 
 
