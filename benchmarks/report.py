@@ -164,7 +164,7 @@ def scaling_table() -> str:
     points = {(p["sweep"], p["at"], p["tiles"]): p for p in content["points"]}
     lines = [
         "| from | to | times as many | digital SGD | analog SGD, 1 tile | 6 tiles |",
-        "|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|",
     ]
     for sweep, stops in SCALING.items():
         for low, high in itertools.pairwise(stops):

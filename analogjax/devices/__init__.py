@@ -17,7 +17,9 @@ from analogjax.devices._cells import Cells as Cells
 from analogjax.devices._cells import is_concrete as is_concrete
 from analogjax.devices._cells import is_zero as is_zero
 from analogjax.devices._cells import ratio as ratio
+from analogjax.devices._check import check_at_least_0 as check_at_least_0
 from analogjax.devices._check import check_device as check_device
+from analogjax.devices._check import check_positive as check_positive
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device
 from analogjax.devices._drift import PowerLawDrift as PowerLawDrift
@@ -67,7 +69,9 @@ __all__ = [
     "SoftBoundsReference",
     "UnitCell",
     "VectorCell",
+    "check_at_least_0",
     "check_device",
+    "check_positive",
     "exponential_response",
     "fit",
     "power_response",

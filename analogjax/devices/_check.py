@@ -69,6 +69,18 @@ def check_device(device) -> None:
     device.check_fields()
 
 
+def check_positive(name: str, value) -> None:
+    """Raises a ValueError if a number that can be seen is not positive and finite."""
+    if is_concrete(value) and not np.all(np.isfinite(value) & (np.asarray(value) > 0)):
+        raise ValueError(f"{name} must be a finite positive number, got {value}.")
+
+
+def check_at_least_0(name: str, value) -> None:
+    """Raises a ValueError if a number that can be seen is negative or not finite."""
+    if is_concrete(value) and not np.all(np.isfinite(value) & (np.asarray(value) >= 0)):
+        raise ValueError(f"{name} must be a finite number of at least 0, got {value}.")
+
+
 def check_finite_bounds(device) -> None:
     """Raises a ValueError if a bound that can be seen is infinite."""
     for name in ("w_max", "w_min"):

@@ -14,18 +14,6 @@ def check_time(t) -> None:
         )
 
 
-def check_positive(name: str, value) -> None:
-    """Raises a ValueError if a number that can be seen is not positive and finite."""
-    if is_concrete(value) and not np.all(np.isfinite(value) & (np.asarray(value) > 0)):
-        raise ValueError(f"{name} must be a finite positive number, got {value}.")
-
-
-def check_at_least_0(name: str, value) -> None:
-    """Raises a ValueError if a number that can be seen is negative or not finite."""
-    if is_concrete(value) and not np.all(np.isfinite(value) & (np.asarray(value) >= 0)):
-        raise ValueError(f"{name} must be a finite number of at least 0, got {value}.")
-
-
 def check_numbers(name: str, value, count: int | None = None) -> None:
     """Raises a ValueError if coefficients that can be seen are not finite, or not so many."""
     numbers = jax.tree.leaves(value)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.inference._check import check_positive
+from analogjax.devices import check_positive
 
 
 def clip_weights(

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.inference._select import Labels, analog_weights, replace_weights
+from analogjax.inference._select import Labels, analog_weights, leaves_by_name, replace_weights
 from analogjax.nn import labels
 from analogjax.periphery import AnalogIO, mvm
-from analogjax.rules import leaf_address, leaf_name
+from analogjax.rules import leaf_address
 
 
 class Response(NamedTuple):
@@ -91,7 +91,7 @@ def compensate(
       >>> compensate(None, faded, responses(None, new))["kernel"].tolist()
       [[0.5, -1.0], [0.25, 0.75]]
     """
-    leaves = {leaf_name(path): w for path, w in jax.tree_util.tree_leaves_with_path(params)}
+    leaves = leaves_by_name(params)
     scaled = {}
     for name, new in reference.items():
         if name not in leaves:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import PowerLawDrift
-from analogjax.inference._check import check_positive, check_time
+from analogjax.devices import PowerLawDrift, check_positive
+from analogjax.inference._check import check_time
 
 
 class FadingWeights(NamedTuple):

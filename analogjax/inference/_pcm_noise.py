@@ -6,13 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import is_concrete, ratio
-from analogjax.inference._check import (
-    check_at_least_0,
-    check_numbers,
-    check_positive,
-    check_time,
-)
+from analogjax.devices import check_at_least_0, check_positive, is_concrete, ratio
+from analogjax.inference._check import check_numbers, check_time
 
 Real = float | jax.Array
 # Relative conductances below this count as this, so that they have a logarithm.

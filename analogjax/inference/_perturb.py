@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.inference._check import check_at_least_0
+from analogjax.devices import check_at_least_0
 from analogjax.inference._select import Labels, analog_weights, replace_weights
 from analogjax.nn import labels
 from analogjax.rules import leaf_address

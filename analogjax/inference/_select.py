@@ -22,22 +22,27 @@ def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.
     Raises:
       ValueError: for another word, or if no parameter is analog.
     """
-    leaves = jax.tree_util.tree_leaves_with_path(params)
+    leaves = leaves_by_name(params)
     words = jax.tree.leaves(param_labels(params))
     unknown = [word for word in words if word not in ("analog", "digital")]
     if unknown:
         raise ValueError(f"Labels must be 'analog' or 'digital', got {unknown[0]!r}.")
     found = {
-        leaf_name(path): leaf
-        for (path, leaf), word in zip(leaves, words, strict=True)
+        name: leaf
+        for (name, leaf), word in zip(leaves.items(), words, strict=True)
         if word == "analog"
     }
     if not found:
         raise ValueError(
-            f"No parameter is labelled 'analog' among {[leaf_name(path) for path, _ in leaves]}: "
+            f"No parameter is labelled 'analog' among {[*leaves]}: "
             f"give param_labels, such as functools.partial(labels, analog='weight')."
         )
     return found
+
+
+def leaves_by_name(tree: Any) -> dict[str, Any]:
+    """The leaves of a tree by their paths."""
+    return {leaf_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def replace_weights(params: Any, weights: dict[str, jax.Array]) -> Any:

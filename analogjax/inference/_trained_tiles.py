@@ -9,7 +9,8 @@ import numpy as np
 from analogjax.devices import Pair, is_concrete
 from analogjax.inference._deployment import Deployment
 from analogjax.inference._noise_model import NoiseModel
-from analogjax.rules import AnalogState, leaf_address, leaf_name
+from analogjax.inference._select import leaves_by_name
+from analogjax.rules import AnalogState, leaf_address
 from analogjax.tiles import Tile, TileStack, effective_weight
 from analogjax.tiles import read as read_tile
 
@@ -56,7 +57,7 @@ def keep_tiles(
             "The state holds no tiles: give the optimizer's state of an analog rule, such as "
             "analogjax.residual_learning."
         )
-    leaves = {leaf_name(p): leaf for p, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    leaves = leaves_by_name(params)
     for name, stack in stacks.items():
         _check_held(name, stack, leaves.get(name))
     arrays, scales = {}, {}

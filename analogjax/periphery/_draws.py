@@ -1,12 +1,14 @@
-"""Random numbers of a read, each found by the key of the read and by what it is for."""
+"""Random numbers of a read, each found by the key of the read and by what it is for.
+
+Every use has a stream of words of its own, all hashed from the same words of the key.
+"""
 
 import enum
-import math
 
 import jax
 import jax.numpy as jnp
 
-from analogjax.pulses import uniform, words_at
+from analogjax.pulses import draw_words, uniform
 
 # Quantiles of the normal law as a rational function: Odeh and Evans, Appl. Statist. 23:96 (1974).
 _NUMERATOR = (-0.453642210148e-4, -0.0204231210245, -0.342242088547, -1.0, -0.322232431088)
@@ -28,7 +30,7 @@ class Use(enum.IntEnum):
 
 def normals(key: jax.Array, use: Use, shape: tuple[int, ...]) -> jax.Array:
     """Standard normal numbers, float32."""
-    return normal_from(_words(key, use, shape))
+    return normal_from(draw_words(key, shape, stream=use))
 
 
 def normal_from(words: jax.Array) -> jax.Array:
@@ -52,10 +54,4 @@ def _polynomial(coefficients: tuple[float, ...], y: jax.Array) -> jax.Array:
 
 def dither(key: jax.Array, use: Use, shape: tuple[int, ...]) -> jax.Array:
     """Uniform numbers between -1/2 and 1/2, float32."""
-    return uniform(_words(key, use, shape)) - 0.5
-
-
-def _words(key: jax.Array, use: Use, shape: tuple[int, ...]) -> jax.Array:
-    """A word for each number, of a stream for each use: all uses hash the same words of the key."""
-    numbers = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    return words_at(key, numbers, stream=use)
+    return uniform(draw_words(key, shape, stream=use)) - 0.5

@@ -19,8 +19,8 @@ from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
+from analogjax.pulses._words import draw_words as draw_words
 from analogjax.pulses._words import uniform as uniform
-from analogjax.pulses._words import words_at as words_at
 
 __all__ = [
     "BatchedPulses",
@@ -30,8 +30,8 @@ __all__ = [
     "PulseScheme",
     "Sent",
     "change_if",
+    "draw_words",
     "largest",
     "outer_sum",
     "uniform",
-    "words_at",
 ]

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 
 
-def draw_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def draw_words(key: jax.Array, shape: tuple[int, ...], stream=0) -> jax.Array:
     """One 32-bit word for each crosspoint, uint32, uniform over keys.
 
     The number of the crosspoint is hashed with one word of the key, then with the other. Within
-    one array no word comes twice.
+    one array and stream no word comes twice.
     """
-    return words_at(key, jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape))
+    return words_at(key, jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape), stream)
 
 
 def words_at(key: jax.Array, number: jax.Array, stream=0) -> jax.Array:

@@ -7,17 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Device, check_device, is_concrete
+from analogjax.devices import Device, check_at_least_0, check_device, is_concrete
 from analogjax.pulses import Factors, largest
 from analogjax.rules._signal import Signal
 
 
 def check_rate(name: str, rate) -> None:
-    """Raises a ValueError if a rate that can be seen is negative or not a number."""
-    if callable(rate) or not is_concrete(rate):
-        return
-    if not np.all(np.asarray(rate) >= 0) or not np.all(np.isfinite(rate)):
-        raise ValueError(f"{name} must be a finite number of at least 0, got {rate}.")
+    """Raises a ValueError if a rate that can be seen, no schedule, is negative or not a number."""
+    if not callable(rate):
+        check_at_least_0(name, rate)
 
 
 def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
