@@ -9,7 +9,8 @@ is a vector of its own.
 from analogjax.nn._analog import Analog as Analog
 from analogjax.nn._factors import gather_factors as gather_factors
 from analogjax.nn._labels import labels as labels
+from analogjax.nn._mapping import Mapping as Mapping
 from analogjax.nn._patches import extract_patches as extract_patches
 from analogjax.pulses import Factors as Factors
 
-__all__ = ["Analog", "Factors", "extract_patches", "gather_factors", "labels"]
+__all__ = ["Analog", "Factors", "Mapping", "extract_patches", "gather_factors", "labels"]

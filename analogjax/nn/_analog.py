@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from analogjax.devices import Device
+from analogjax.nn._mapping import Mapping, check_mapping
 from analogjax.periphery import AnalogIO
 
 
@@ -17,6 +18,7 @@ class Analog:
         it: it is for the rule that trains them, so that one list says everything about a model.
       io: the converters of their products; None for perfect ones.
       io_backward: the converters of their backward products; None for exact derivatives.
+      mapping: how their weights lie on arrays; None for one array as large as the matrix.
 
     Example:
       >>> import optax, analogjax
@@ -33,11 +35,17 @@ class Analog:
     device: Device | Sequence[Device] | None = None
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @property
     def is_random(self) -> bool:
         """Whether a product or its derivative draws random numbers."""
         return any(io is not None and io.is_random for io in (self.io, self.io_backward))
+
+
+def analog_of(layer) -> Analog:
+    """What a layer's own arguments make it."""
+    return Analog(io=layer.io, io_backward=layer.io_backward, mapping=layer.mapping)
 
 
 Rules = Sequence[tuple[str, Analog]]
@@ -62,7 +70,9 @@ def check_rules(rules: Rules) -> None:
 
 
 def check_analog(analog: Analog) -> None:
-    """Raises a ValueError if a layer cannot read as it says."""
+    """Raises an error if a layer cannot be read or mapped as it says."""
+    if analog.mapping is not None:
+        check_mapping(analog.mapping)
     io = analog.io
     if io is not None and io.noise_management == "average_abs_max" and not io.is_perfect:
         raise ValueError(

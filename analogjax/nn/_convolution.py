@@ -12,9 +12,9 @@ PerAxis = int | Sequence[int] | None
 
 
 def convolve(
-    multiply: Callable[[jax.Array, jax.Array, int], jax.Array],
+    multiply: Callable[[jax.Array, int], jax.Array],
     inputs: jax.Array,
-    kernel: jax.Array,
+    size: Sequence[int],
     *,
     strides: PerAxis,
     padding,
@@ -24,10 +24,10 @@ def convolve(
     """The convolution of inputs with a kernel, each group of features an array of its own.
 
     Args:
-      multiply: a function of patches, the kernel as a matrix and the number of groups, as
-        ``analogjax.nn._product.product`` is.
+      multiply: gives outputs ``(..., features)`` of patches ``(..., in)``, or ``(..., groups, in)``
+        if there are several groups, and of their number.
       inputs: ``(*batch, *spatial, channels)``, of any number of batch axes.
-      kernel: ``(*kernel_size, channels / groups, features)``.
+      size: that of the kernel.
       strides: as in flax.
       padding: as in flax.
       dilation: of the kernel, as in flax.
@@ -36,16 +36,14 @@ def convolve(
     Returns:
       ``(*batch, *positions, features)``.
     """
-    *size, _, features = kernel.shape
     batch = inputs.shape[: max(inputs.ndim - len(size) - 1, 0)]
     inputs = inputs.reshape(-1, *inputs.shape[len(batch) :])
     pads = canonicalize_padding(padding, len(size))
     patches = extract_patches(inputs, size, _each(strides, size), pads, _each(dilation, size))
-    matrix = kernel.reshape(-1, features)
     if groups > 1:
         patches = _split_groups(patches, inputs.shape[-1], groups)
-    y = multiply(patches, matrix, groups)
-    return y.reshape(*batch, *patches.shape[1 : len(size) + 1], features)
+    y = multiply(patches, groups)
+    return y.reshape(*batch, *y.shape[1:])
 
 
 def check_groups(groups: int, channels: int, features: int) -> None:

@@ -2,8 +2,9 @@
 
 from flax import linen as nn
 
-from analogjax.nn._analog import Analog
+from analogjax.nn._analog import analog_of
 from analogjax.nn._linen_intercept import analog_products
+from analogjax.nn._mapping import Mapping
 from analogjax.periphery import AnalogIO
 
 
@@ -25,11 +26,12 @@ class MultiHeadDotProductAttention(nn.MultiHeadDotProductAttention):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, *args, **kwargs):
         """Applies attention; see ``nn.MultiHeadDotProductAttention``."""
-        analog = Analog(io=self.io, io_backward=self.io_backward)
+        analog = analog_of(self)
         with analog_products(lambda projection: analog):
             return super().__call__(*args, **kwargs)
 

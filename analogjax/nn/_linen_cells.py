@@ -2,8 +2,9 @@
 
 from flax import linen as nn
 
-from analogjax.nn._analog import Analog
+from analogjax.nn._analog import analog_of
 from analogjax.nn._linen_intercept import analog_products
+from analogjax.nn._mapping import Mapping
 from analogjax.periphery import AnalogIO
 
 
@@ -22,6 +23,7 @@ class SimpleCell(nn.SimpleCell):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, carry, inputs):
@@ -49,6 +51,7 @@ class LSTMCell(nn.LSTMCell):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, carry, inputs):
@@ -71,6 +74,7 @@ class GRUCell(nn.GRUCell):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, carry, inputs):
@@ -80,5 +84,5 @@ class GRUCell(nn.GRUCell):
 
 
 def _gates(cell):
-    analog = Analog(io=cell.io, io_backward=cell.io_backward)
+    analog = analog_of(cell)
     return analog_products(lambda gate: analog)

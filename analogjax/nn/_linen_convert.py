@@ -9,8 +9,9 @@ from flax import linen as nn
 from flax.core import FrozenDict
 
 from analogjax.nn._analog import Analog, Rules, check_all_used, check_rules, refuse_kind, rule_of
+from analogjax.nn._linen_array import Array
 from analogjax.nn._linen_intercept import KINDS, analog_products
-from analogjax.rules import leaf_name
+from analogjax.rules import layer_leaf_name, leaf_name
 
 
 def convert(model: nn.Module, rules: Rules) -> "Converted":
@@ -20,7 +21,7 @@ def convert(model: nn.Module, rules: Rules) -> "Converted":
     pattern do what those of this module do: they multiply as their ``io`` says, with noise of the
     stream "analog", and have taps. Parameters keep their paths, and one key initializes them as
     before; only kernels of ``nn.DenseGeneral``, thus of attention, become matrices, as
-    :func:`reshape_params` makes those of a checkpoint.
+    :func:`from_flax` makes those of a checkpoint.
 
     Args:
       model: a linen model; its class and its other uses stay as they are.
@@ -109,10 +110,12 @@ class Converted(nn.Module):
         with analog_products(analog_of, check):
             y = getattr(self._bound, name)(*args, **kwargs)
         params = self.variables.get("params", {})
-        paths = [leaf_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-        check_all_used(self.rules, [p for p in paths if p.rpartition("/")[2] == "kernel"])
+        leaves = jax.tree_util.tree_leaves_with_path(params)
+        names = dict.fromkeys(layer_leaf_name(leaf_name(path)) for path, _ in leaves)
+        check_all_used(self.rules, [name for name in names if name.rpartition("/")[2] == "kernel"])
         return y
 
 
 def _has_kernel(layer: nn.Module) -> bool:
-    return hasattr(layer.variables.get("params", {}).get("kernel"), "shape")
+    kernel = layer.variables.get("params", {}).get("kernel")
+    return hasattr(kernel, "shape") and not isinstance(layer, Array)

@@ -3,20 +3,22 @@
 import jax
 from flax import linen as nn
 
-from analogjax.nn._analog import Analog
+from analogjax.nn._analog import analog_of
 from analogjax.nn._linen_products import convolution, dense, dense_general
+from analogjax.nn._mapping import Mapping
 from analogjax.periphery import AnalogIO
 
 
 class Dense(nn.Dense):
     """A dense layer on a crossbar: ``y = x @ kernel + bias``, the bias digital.
 
-    Attributes are those of ``nn.Dense`` and two more; there is no ``dot_general``, whose place the
-    array takes, and ``precision`` is JAX's default.
+    Attributes are those of ``nn.Dense`` and three more; there is no ``dot_general``, whose place
+    the array takes, and ``precision`` is JAX's default.
 
     Attributes:
       io: converters of the product, whose noise is of the stream "analog"; None for a perfect one.
       io_backward: converters of the backward product; None for exact derivatives.
+      mapping: how the weights lie on arrays; None for one array as large as the kernel.
 
     Raises:
       ValueError: by a call, if a field of ``io`` is out of its range, or an argument is given that
@@ -34,11 +36,12 @@ class Dense(nn.Dense):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Applies the layer to ``(..., in)``."""
-        return dense(self, Analog(io=self.io, io_backward=self.io_backward), inputs)
+        return dense(self, analog_of(self), inputs)
 
 
 class DenseGeneral(nn.DenseGeneral):
@@ -46,7 +49,7 @@ class DenseGeneral(nn.DenseGeneral):
 
     An array is a matrix: the kernel is ``(in, out)``, with ``in`` the axes ``axis`` of the inputs
     and ``out`` those of ``features``, each joined to one. It is flax's own kernel reshaped, and the
-    same key draws the same numbers; :func:`reshape_params` turns one into the other. Attributes are
+    same key draws the same numbers; :func:`from_flax` turns one into the other. Attributes are
     those of ``nn.DenseGeneral``, without ``batch_dims``, and those of :class:`Dense`.
 
     Example:
@@ -60,11 +63,12 @@ class DenseGeneral(nn.DenseGeneral):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Applies the layer to inputs that have the axes ``axis``."""
-        return dense_general(self, Analog(io=self.io, io_backward=self.io_backward), inputs)
+        return dense_general(self, analog_of(self), inputs)
 
 
 class Conv(nn.Conv):
@@ -86,8 +90,9 @@ class Conv(nn.Conv):
 
     io: AnalogIO | None = None
     io_backward: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """Applies the layer to ``(..., *spatial, channels)``."""
-        return convolution(self, Analog(io=self.io, io_backward=self.io_backward), inputs)
+        return convolution(self, analog_of(self), inputs)

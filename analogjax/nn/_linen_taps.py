@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import core
 from flax import linen as nn
 
-from analogjax.nn._analog import Analog, check_analog
+from analogjax.nn._analog import Analog
 from analogjax.nn._product import empty_tap, product
 from analogjax.pulses import Factors
 
@@ -67,8 +67,7 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
 
     def run(flags, variables):
         def call(scope, *args, **kwargs):
-            bound = model.clone(parent=scope, _deep_clone=True)  # As ``nn.apply`` does.
-            return _function(bound, method)(*args, **kwargs)
+            return bound(model, scope, method)(*args, **kwargs)
 
         mutable = nn.DenyList("params")  # Batch statistics, say, may change in the pass.
         apply = core.apply(call, mutable, flags)  # The scopes of all layers inherit the flags.
@@ -85,11 +84,15 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
 
 
 def tapped(
-    layer: nn.Module, analog: Analog, x: jax.Array, w: jax.Array, groups: int = 1
+    layer: nn.Module,
+    analog: Analog,
+    x: jax.Array,
+    w: jax.Array,
+    groups: int = 1,
+    scale: jax.Array | None = None,
 ) -> jax.Array:
     """The product of a layer as it is read, through its tap of this call if there is one."""
     assert layer.scope is not None
-    check_analog(analog)
     record = layer.scope.flags.get(_COLLECTION)
     if record is not None:  # Shapes are all that counts.
         y = product(x, w, None, groups)
@@ -97,10 +100,10 @@ def tapped(
         return y
     key = layer.make_rng("analog") if analog.is_random else None
     if not layer.has_variable(_COLLECTION, "kernel"):
-        return product(x, w, None, groups, analog, key)
+        return product(x, w, None, groups, analog, key, scale)
     pairs = _pairs(layer.get_variable(_COLLECTION, "kernel"))
     tap = pairs[_count_call(layer.scope) % len(pairs)]
-    return product(x, w, tap, groups, analog, key)
+    return product(x, w, tap, groups, analog, key, scale)
 
 
 class _Record:
@@ -140,8 +143,9 @@ def _count_call(scope: core.Scope) -> int:
     return number
 
 
-def _function(model: nn.Module, method) -> Callable:
-    """The method of a bound model that ``apply`` would call."""
+def bound(model: nn.Module, scope: core.Scope, method) -> Callable:
+    """The method of a model in a scope that ``apply`` would call."""
+    model = model.clone(parent=scope, _deep_clone=True)  # As ``nn.apply`` does.
     if method is None or isinstance(method, str):
         return getattr(model, method or "__call__")
     return functools.partial(getattr(method, "__func__", method), model)

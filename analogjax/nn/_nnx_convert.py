@@ -1,6 +1,6 @@
 """Making layers of an NNX model analog, by the paths of their kernels."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flax import nnx
 
@@ -45,12 +45,13 @@ def convert(model: M, rules: Rules, *, rngs: nnx.Rngs | None = None) -> M:
     """
     check_rules(rules)
     model = nnx.clone(model)
-    layers = {
+    layers: dict[str, Any] = {
         "/".join((*map(str, path), "kernel")): module
         for path, module in nnx.iter_modules(model)
         if isinstance(getattr(module, "kernel", None), nnx.Variable)
     }
     check_all_used(rules, layers)
+    _check_shared(rules, layers)
     for path, layer in layers.items():
         rule = rule_of(rules, path)
         if rule is None:
@@ -59,3 +60,15 @@ def convert(model: M, rules: Rules, *, rngs: nnx.Rngs | None = None) -> M:
             refuse_kind(path, rule, layer, "nnx.Linear, nnx.LinearGeneral and nnx.Conv")
         make_analog(layer, rule[1], rngs)
     return model
+
+
+def _check_shared(rules: Rules, layers: dict) -> None:
+    """Raises a ValueError if arrays would be made of a kernel that two layers share."""
+    first: dict[int, str] = {}
+    for path, layer in layers.items():
+        rule, other = rule_of(rules, path), first.setdefault(id(layer.kernel), path)
+        if rule is not None and rule[1].mapping is not None and other != path:
+            raise ValueError(
+                f"'{other}' and '{path}' are one parameter, which arrays of two layers cannot be: "
+                f"leave the mapping out, or share the layer itself."
+            )

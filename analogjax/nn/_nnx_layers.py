@@ -10,14 +10,14 @@ from jax import lax
 from analogjax.nn._analog import Analog
 from analogjax.nn._convolution import check_groups, convolve
 from analogjax.nn._flatten_axes import flatten_axes
-from analogjax.nn._nnx_taps import Tapped
-from analogjax.nn._product import add_bias
+from analogjax.nn._mapping import Mapping
+from analogjax.nn._nnx_array import OnArrays
 from analogjax.nn._refuse import refuse
 from analogjax.periphery import AnalogIO
 
 
-class Linear(Tapped, nnx.Linear):
-    """A dense layer on a crossbar, with the arguments of ``nnx.Linear`` and two more.
+class Linear(OnArrays, nnx.Linear):
+    """A dense layer on a crossbar, with the arguments of ``nnx.Linear`` and three more.
 
     There is no ``dot_general``, whose place the array takes, and ``precision`` is JAX's default.
 
@@ -28,6 +28,7 @@ class Linear(Tapped, nnx.Linear):
         stream "analog" of ``rngs``.
       io_backward: those that the errors go back through; None for the exact derivatives of the
         perfect product.
+      mapping: how its weights lie on arrays; None for one array as large as the matrix.
       rngs: as for ``nnx.Linear``.
       **kwargs: as for ``nnx.Linear``.
 
@@ -49,25 +50,25 @@ class Linear(Tapped, nnx.Linear):
         *,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(in_features, out_features, rngs=rngs, **kwargs)
-        self.become_analog(Analog(io=io, io_backward=io_backward), rngs)
+        self.become_analog(Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
     def become_analog(self, analog: Analog, rngs: nnx.Rngs | None) -> None:
         """Prepares what flax has made for an array."""
         refuse(self, dot_general=lax.dot_general)
-        self.wire(analog, rngs)
+        self.lay(analog, rngs)
 
     def __call__(self, inputs: jax.Array, out_sharding=None) -> jax.Array:
         """Applies the layer to ``(..., in)``."""
         _check_sharding(out_sharding)
-        inputs, kernel, bias = _promoted(self, inputs)
-        return add_bias(self._product(inputs, kernel), bias)
+        return self.outputs(inputs)
 
 
-class LinearGeneral(Tapped, nnx.LinearGeneral):
+class LinearGeneral(OnArrays, nnx.LinearGeneral):
     """A dense layer over several axes of its inputs, to several axes of features.
 
     An array is a matrix: the kernel is ``(in, out)``, with ``in`` the axes ``axis`` of the inputs
@@ -91,28 +92,27 @@ class LinearGeneral(Tapped, nnx.LinearGeneral):
         *,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(in_features, out_features, rngs=rngs, **kwargs)
-        self.become_analog(Analog(io=io, io_backward=io_backward), rngs)
+        self.become_analog(Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
     def become_analog(self, analog: Analog, rngs: nnx.Rngs | None) -> None:
         """Prepares what flax has made for an array."""
         refuse(self, batch_axis={}, dot_general=None, dot_general_cls=None)
         self.kernel.set_value(self.kernel[...].reshape(math.prod(self.in_features), -1))
-        self.wire(analog, rngs)
+        self.lay(analog, rngs)
 
     def __call__(self, inputs: jax.Array, out_sharding=None) -> jax.Array:
         """Applies the layer to inputs that have the axes ``axis``."""
         _check_sharding(out_sharding)
-        inputs, kernel, bias = _promoted(self, flatten_axes(inputs, self.axis))
-        bias = None if bias is None else bias.reshape(-1)
-        y = add_bias(self._product(inputs, kernel), bias)
+        y = self.outputs(flatten_axes(inputs, self.axis))
         return y.reshape(*y.shape[:-1], *self.out_features)
 
 
-class Conv(Tapped, nnx.Conv):
+class Conv(OnArrays, nnx.Conv):
     """A convolution on a crossbar, with the arguments of ``nnx.Conv`` and of :class:`Linear`.
 
     Each patch of the input is multiplied by the kernel as a matrix; every output position is a
@@ -137,32 +137,31 @@ class Conv(Tapped, nnx.Conv):
         *args,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         check_groups(kwargs.get("feature_group_count", 1), in_features, out_features)
         super().__init__(in_features, out_features, *args, rngs=rngs, **kwargs)
-        self.become_analog(Analog(io=io, io_backward=io_backward), rngs)
+        self.become_analog(Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
     def become_analog(self, analog: Analog, rngs: nnx.Rngs | None) -> None:
         """Prepares what flax has made for an array."""
         refuse(self, mask=None, input_dilation=1, conv_general_dilated=lax.conv_general_dilated)
-        self.wire(analog, rngs)
+        self.lay(analog, rngs, self.feature_group_count)
 
     def __call__(self, inputs: jax.Array, out_sharding=None) -> jax.Array:
         """Applies the layer to ``(..., *spatial, channels)``."""
         _check_sharding(out_sharding)
-        inputs, kernel, bias = _promoted(self, inputs)
-        y = convolve(
-            self._product,
+        return convolve(
+            self.outputs,
             inputs,
-            kernel,
+            self.kernel_size,
             strides=self.strides,
             padding=self.padding,
             dilation=self.kernel_dilation,
             groups=self.feature_group_count,
         )
-        return add_bias(y, bias)
 
 
 # What a layer of flax becomes on an array.
@@ -178,11 +177,6 @@ def make_analog(layer: nnx.Module, analog: Analog, rngs: nnx.Rngs | None) -> Non
     # A class is no attribute of the graph, as which ``layer.__class__ =`` would record it.
     object.__setattr__(analog_layer, "__class__", KINDS[type(layer)])
     analog_layer.become_analog(analog, rngs)
-
-
-def _promoted(layer, inputs):
-    bias = None if layer.bias is None else layer.bias[...]
-    return layer.promote_dtype((inputs, layer.kernel[...], bias), dtype=layer.dtype)
 
 
 def _check_sharding(out_sharding) -> None:

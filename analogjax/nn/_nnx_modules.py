@@ -3,6 +3,7 @@
 from flax import nnx
 
 from analogjax.nn._analog import Analog
+from analogjax.nn._mapping import Mapping
 from analogjax.nn._nnx_layers import KINDS, make_analog
 from analogjax.periphery import AnalogIO
 
@@ -24,11 +25,12 @@ class SimpleCell(nnx.SimpleCell):
         *args,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(*args, rngs=rngs, **kwargs)
-        _make_parts_analog(self, Analog(io=io, io_backward=io_backward), rngs)
+        _make_parts_analog(self, Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
 
 class LSTMCell(nnx.LSTMCell):
@@ -48,11 +50,12 @@ class LSTMCell(nnx.LSTMCell):
         *args,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(*args, rngs=rngs, **kwargs)
-        _make_parts_analog(self, Analog(io=io, io_backward=io_backward), rngs)
+        _make_parts_analog(self, Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
 
 class GRUCell(nnx.GRUCell):
@@ -74,11 +77,12 @@ class GRUCell(nnx.GRUCell):
         *args,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(*args, rngs=rngs, **kwargs)
-        _make_parts_analog(self, Analog(io=io, io_backward=io_backward), rngs)
+        _make_parts_analog(self, Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
 
 class MultiHeadAttention(nnx.MultiHeadAttention):
@@ -102,11 +106,12 @@ class MultiHeadAttention(nnx.MultiHeadAttention):
         *args,
         io: AnalogIO | None = None,
         io_backward: AnalogIO | None = None,
+        mapping: Mapping | None = None,
         rngs: nnx.Rngs,
         **kwargs,
     ):
         super().__init__(*args, rngs=rngs, **kwargs)
-        _make_parts_analog(self, Analog(io=io, io_backward=io_backward), rngs)
+        _make_parts_analog(self, Analog(io=io, io_backward=io_backward, mapping=mapping), rngs)
 
 
 def _make_parts_analog(module: nnx.Module, analog: Analog, rngs: nnx.Rngs) -> None:

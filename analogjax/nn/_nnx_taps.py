@@ -48,7 +48,7 @@ class Tapped(nnx.Module):
     """A layer whose product may go through converters, and that may hold a tap.
 
     Attributes:
-      kernel: its weights.
+      kernel: its weights; a layer whose weights lie on arrays, modules of their own, has none.
       io: converters of the product, or None for a perfect one.
       io_backward: those that the errors go back through, or None for exact derivatives.
       stream: what the noise of both is drawn from.
@@ -80,12 +80,19 @@ class Tapped(nnx.Module):
                 )
             self.stream = rngs["analog"].fork()
 
-    def _product(self, x: jax.Array, matrix: jax.Array, groups: int = 1) -> jax.Array:
+    def _product(
+        self,
+        x: jax.Array,
+        matrix: jax.Array,
+        groups: int = 1,
+        scale: jax.Array | None = None,
+    ) -> jax.Array:
         if self.making and self.tap is not None:  # Shapes are all that counts.
             return self._making(x, product(x, matrix, None, groups))
         key = None if self.stream is None else self.stream()
         tap = None if self.tap is None else self.tap.get_value()[self.calls]
-        y = product(x, matrix, tap, groups, Analog(io=self.io, io_backward=self.io_backward), key)
+        analog = Analog(io=self.io, io_backward=self.io_backward)
+        y = product(x, matrix, tap, groups, analog, key, scale)
         if tap is not None:
             self.calls += 1
         return y
@@ -154,9 +161,12 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
 
 
 def _layers(model: nnx.Module) -> list[tuple[str, Tapped]]:
-    """The analog layers of a model by their paths."""
-    found = [(path, layer) for path, layer in nnx.iter_modules(model) if isinstance(layer, Tapped)]
-    return [("/".join(map(str, path)), layer) for path, layer in found]
+    """What multiplies with a kernel of its own, by its path."""
+    return [
+        ("/".join(map(str, path)), layer)
+        for path, layer in nnx.iter_modules(model)
+        if isinstance(layer, Tapped) and hasattr(layer, "kernel")
+    ]
 
 
 def _taps(loss_fn, graphdef, state, args) -> dict[str, Pairs]:

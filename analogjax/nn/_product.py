@@ -17,12 +17,20 @@ def product(
     groups: int = 1,
     analog: Analog = EXACT,
     key: jax.Array | None = None,
+    scale: jax.Array | None = None,
 ) -> jax.Array:
-    """The product as its array is read, tapped if there is a tap.
+    """The product as its array is read, tapped if there is a tap, and scaled if there is a scale.
 
     With several groups, x is ``(..., groups, in)``, each group with its own columns of w,
-    ``(in, groups * out)``, and the product is ``(..., groups, out)``.
+    ``(in, groups * out)``, and the product is ``(..., groups, out)``. What an array of a scale is
+    sent are the errors divided by it: the derivative by its weights, ``scale`` times the errors,
+    would make the step of ``scale * w`` grow with the square of the scale.
     """
+    if scale is not None:
+        w = scale_gradient(w, scale**-2)
+        tap = None if tap is None else Factors(tap.x, scale_gradient(tap.d, scale**-2))
+        y = product(x, w, tap, groups, analog, key)
+        return (scale * y).astype(y.dtype)
     if groups > 1:
         columns = w.reshape(w.shape[0], groups, -1)
         keys = None if key is None else jax.random.split(key, groups)
@@ -45,6 +53,24 @@ def product(
     return gather_factors(y, x, tap)
 
 
+@jax.custom_vjp
+def scale_gradient(x: jax.Array, factor: jax.Array) -> jax.Array:
+    """``x`` as it is, whose derivative is multiplied by ``factor``."""
+    del factor
+    return x
+
+
+def _scale_forward(x, factor):
+    return x, factor
+
+
+def _scale_backward(factor, d):
+    return (factor * d).astype(d.dtype), None
+
+
+scale_gradient.defvjp(_scale_forward, _scale_backward)
+
+
 def empty_tap(x: jax.Array, y: jax.Array) -> Factors:
     """Zeros of the shapes of the factors of a product ``y`` with ``x``.
 
@@ -56,4 +82,6 @@ def empty_tap(x: jax.Array, y: jax.Array) -> Factors:
 
 def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
     """``y + bias`` with ``y`` as a matrix, the shape in which a product's errors are used, too."""
-    return y if bias is None else (y.reshape(-1, y.shape[-1]) + bias).reshape(y.shape)
+    if bias is None:
+        return y
+    return (y.reshape(-1, y.shape[-1]) + bias.reshape(-1)).reshape(y.shape)

@@ -1,11 +1,12 @@
 """NNX layers whose products are those of a crossbar and which give away their factors.
 
-They are flax's own layers with another product and two arguments more, ``io`` and ``io_backward``.
-:func:`convert` makes layers of a model analog that was written without them.
+They are flax's own layers with another product and three arguments more: ``io``, ``io_backward``
+and ``mapping``. :func:`convert` makes layers of a model analog that was written without them.
 :func:`value_and_factors` is ``nnx.value_and_grad`` that gathers the factors (x, d) of every call of
 a layer on the way.
 """
 
+from analogjax.nn._nnx_array import ArrayScale as ArrayScale
 from analogjax.nn._nnx_convert import convert as convert
 from analogjax.nn._nnx_layers import Conv as Conv
 from analogjax.nn._nnx_layers import Linear as Linear

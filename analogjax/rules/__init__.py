@@ -20,6 +20,7 @@ from analogjax.rules._chopped_tiki_taka import ChoppedState as ChoppedState
 from analogjax.rules._chopped_tiki_taka import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules._mixed_precision import MixedPrecisionState as MixedPrecisionState
 from analogjax.rules._mixed_precision import mixed_precision as mixed_precision
+from analogjax.rules._paths import layer_leaf_name as layer_leaf_name
 from analogjax.rules._paths import leaf_address as leaf_address
 from analogjax.rules._paths import leaf_name as leaf_name
 from analogjax.rules._readout import Readout as Readout
@@ -54,6 +55,7 @@ __all__ = [
     "analog_transformation",
     "by_path",
     "chopped_tiki_taka",
+    "layer_leaf_name",
     "leaf_address",
     "leaf_name",
     "mixed_precision",

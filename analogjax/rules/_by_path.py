@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import jax
 import optax
 
-from analogjax.rules._paths import leaf_name
+from analogjax.rules._paths import layer_leaf_name, leaf_name
 
 
 def by_path(
@@ -15,7 +15,8 @@ def by_path(
     """A transformation that gives each parameter to the first rule whose pattern it matches.
 
     Args:
-      rules: rules by regular expressions, searched in paths such as ``Dense_0/kernel``.
+      rules: rules by regular expressions, searched in paths such as ``Dense_0/kernel``, which also
+        means ``Dense_0/array_0_1/kernel``, an array of a mapped layer.
       otherwise: what all parameters get that match none, such as the biases.
 
     Returns:
@@ -45,7 +46,8 @@ def by_path(
 
     def label(path, _):
         name = leaf_name(path)
-        found = (pattern for pattern, compiled in patterns.items() if compiled.search(name))
+        names = (name, layer_leaf_name(name))
+        found = (pattern for pattern, regex in patterns.items() if any(map(regex.search, names)))
         return next(found, "otherwise")
 
     def labels(params):

@@ -1,5 +1,6 @@
 """Names of the leaves of a parameter tree, the same in every framework."""
 
+import re
 import zlib
 
 import jax
@@ -16,6 +17,15 @@ def leaf_name(path: tuple) -> str:
     if parts and parts[-1] == "value" and isinstance(path[-1], jax.tree_util.GetAttrKey):
         parts = parts[:-1]
     return "/".join(parts)
+
+
+def layer_leaf_name(name: str) -> str:
+    """The name of the layer's own leaf for that of one of its arrays.
+
+    A layer that is mapped has ``array_0_1/kernel`` in the place of ``kernel``; a pattern for the
+    one means all of the others.
+    """
+    return re.sub(r"(^|/)array_\d+_\d+/", r"\1", name)
 
 
 def leaf_address(name: str) -> np.uint32:

@@ -3,6 +3,8 @@
 from analogjax.tiles._counter import Counter as Counter
 from analogjax.tiles._lines import put_lines as put_lines
 from analogjax.tiles._lines import take_lines as take_lines
+from analogjax.tiles._mapping import part_sizes as part_sizes
+from analogjax.tiles._mapping import weight_scale as weight_scale
 from analogjax.tiles._saturation import saturation as saturation
 from analogjax.tiles._stack import TileStack as TileStack
 from analogjax.tiles._stack import age as age
@@ -28,6 +30,7 @@ __all__ = [
     "count_pulses",
     "count_reads",
     "effective_weight",
+    "part_sizes",
     "program_stack",
     "program_tile",
     "put_lines",
@@ -37,5 +40,6 @@ __all__ = [
     "saturation",
     "take_lines",
     "weight",
+    "weight_scale",
     "written",
 ]

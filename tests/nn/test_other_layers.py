@@ -111,7 +111,7 @@ def test_linen_layers_are_those_of_flax(name):
     @jax.jit
     def everything(x):
         params, own = (layer.init(ROOT, x)["params"] for layer in (theirs, ours))
-        converted = ann.reshape_params(params, own)
+        converted = ann.from_flax(ours, {"params": params}, x)["params"]
 
         def loss(layer):
             def run(params, x, taps):
@@ -121,7 +121,7 @@ def test_linen_layers_are_those_of_flax(name):
             return jax.value_and_grad(run, (0, 1, 2), has_aux=True)
 
         flax = loss(theirs)(params, x, {})
-        flax_grads = ann.reshape_params(flax[1][0], own)
+        flax_grads = ann.from_flax(ours, {"params": flax[1][0]}, x)["params"]
         taps = ann.taps(ours, {"params": own}, x)
         return (
             (own, converted),
@@ -254,10 +254,3 @@ def test_what_no_crossbar_does_is_refused(layer, message):
 def test_what_no_crossbar_does_is_refused_in_nnx(make, message):
     with pytest.raises(ValueError, match=message):
         make(nnx.Rngs(0))
-
-
-def test_parameters_of_another_model_are_not_reshaped():
-    with pytest.raises(ValueError, match=r"'kernel' of shape \(2, 3\) cannot be reshaped"):
-        ann.reshape_params({"kernel": jnp.ones((2, 3))}, {"kernel": jnp.ones((5,))})
-    with pytest.raises(ValueError, match=r"paths \['a'\], those they are reshaped for \['b'\]"):
-        ann.reshape_params({"a": jnp.ones(2)}, {"b": jnp.ones(2)})
