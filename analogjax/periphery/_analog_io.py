@@ -76,8 +76,8 @@ class AnalogIO:
       nm_thres: the constant, or the most that ``"abs_max"``, ``"max"`` and ``"abs_max_np_sum"``
         take for the largest; 0 for no limit.
       bound_management: ``"iterative"`` halves the inputs until no output clips;
-        ``"iterative_worst_case"`` takes the scale of ``"abs_max_np_sum"`` at the second pass;
-        ``"none"``.
+        ``"iterative_worst_case"`` takes the scale of ``"abs_max_np_sum"`` at the second pass and
+        halves from there; ``"none"``.
       max_bm_factor: the inputs are halved no more once they are divided by more than this,
       max_bm_res: or once a step of the input converter is more than this of the largest input.
 

@@ -164,7 +164,9 @@ def check_silent(*ios: AnalogIO | None) -> None:
     """Raises a ValueError if a read without a key would draw random numbers."""
     for io in ios:
         if io is not None and io.is_random:
+            names = ("inp_noise", "out_noise", "w_noise", "inp_sto_round", "out_sto_round")
+            drawing = ", ".join(name for name in names if not is_zero(getattr(io, name)))
             raise ValueError(
-                "A read with noise or random rounding needs a PRNG key as its first argument, got "
-                f"None (inp_noise={io.inp_noise}, out_noise={io.out_noise}, w_noise={io.w_noise})."
+                f"A read with noise or random rounding needs a PRNG key as its first argument, got "
+                f"None with {drawing} switched on."
             )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def ir_drop(x: jax.Array, w: jax.Array, g_ratio) -> jax.Array:
-    r"""The loss of each output, of a line whose first input is farthest from it.
+    r"""The loss of each output, of a line whose first input is nearest to where it is read.
 
     .. math::
       a_i = \frac{n}{g_{ratio}} \sum_j |w_{ji}| |x_j|, \qquad
@@ -26,5 +26,5 @@ def ir_drop(x: jax.Array, w: jax.Array, g_ratio) -> jax.Array:
     n = x.shape[-1]
     a = n / g_ratio * (jnp.abs(x) @ jnp.abs(w))
     c = a * (a * (0.05 * a - 0.2) + 0.5)
-    nearness = 1 - (1 - jnp.arange(n, dtype=x.dtype) / n) ** 2
-    return c * ((x * nearness) @ w)
+    distance = 1 - (1 - jnp.arange(n, dtype=x.dtype) / n) ** 2
+    return c * ((x * distance) @ w)
