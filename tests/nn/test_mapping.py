@@ -20,6 +20,7 @@ from analogjax.devices import Ideal, SoftBounds
 from analogjax.nn import Analog, Mapping, labels
 from analogjax.nn import linen as ann
 from analogjax.nn import nnx as annx
+from analogjax.nn._mapping import parts_of
 from analogjax.periphery import AnalogIO, mvm
 from analogjax.pulses import ExpectedPulses
 from analogjax.tiles import part_sizes, weight_scale
@@ -113,6 +114,15 @@ def test_values_errors_and_updates_are_the_recorded_ones(recorded, case):
     same(after["kernel"].T, arrays["w_after"])
     if bias:
         same(after["bias"], arrays["b_after"])
+
+    plain = nnx.Linear(9, 7, use_bias=bias, rngs=nnx.Rngs(0))
+    nnx.update(plain, own)
+    twin = annx.convert(plain, [("kernel", Analog(io=IO, io_backward=IO, mapping=mapping))])
+    for array in parts_of(mapping, (10 if bias and not mapping.digital_bias else 9, 7)):
+        if mapping.learn_out_scaling:
+            scale = getattr(twin, array.name).out_scale
+            scale[...] = jnp.full_like(scale[...], settings["out_scale"])
+    same(twin(x), y)
 
 
 @pytest.mark.parametrize("mapping", [SCALED, EVERYTHING], ids=["scaled", "everything"])
