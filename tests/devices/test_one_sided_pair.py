@@ -97,6 +97,7 @@ def test_expected_pulses_say_that_they_follow_one_conductance():
         ExpectedPulses().send(KEY, PAIR, cells, start, jnp.ones((1, 2)), jnp.ones((1, 2)), 0.1)
 
 
+@pytest.mark.slow
 def test_vmap_over_fields_of_the_conductances_equals_a_loop():
     def end(dw_min):
         device = OneSidedPair(device=dataclasses.replace(MEMORY, dw_min=dw_min))

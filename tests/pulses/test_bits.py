@@ -31,7 +31,10 @@ def repeated(send):
     return jax.jit(jax.vmap(send))(jax.random.split(KEY, REPEATS))
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.2, 0.8])
+@pytest.mark.parametrize(
+    "rate",
+    [pytest.param(0.05, marks=pytest.mark.slow), 0.2, pytest.param(0.8, marks=pytest.mark.slow)],
+)
 def test_listed_coincidences_move_weights_as_the_slow_way_does(rate):
     device = SoftBounds.with_states(20, dw_min_dtod=0.3, up_down=0.2, dw_min_std=0.5)
     cells = device.sample(KEY, SHAPE)
