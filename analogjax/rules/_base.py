@@ -8,6 +8,7 @@ import numpy as np
 import optax
 
 from analogjax.pulses import Factors
+from analogjax.rules._alike import map_alike
 from analogjax.rules._checks import as_key, check_finite, check_pair, check_rate, matrix_shape
 from analogjax.rules._paths import leaf_address, leaf_name
 from analogjax.rules._signal import Signal
@@ -114,18 +115,24 @@ def analog_transformation(
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
         names = [leaf_name(path) for path, _ in leaves]
         keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
-        new, weights = [], {}
-        matrices = zip(names, keys, leaves, jax.tree.leaves(params), strict=True)
-        for name, own_keys, (_, gradient), param in matrices:
+        signals = []
+        for name, (_, gradient) in zip(names, leaves, strict=True):
             signal = _signal(name, gradient, pairs)
-            if not use_factors:
-                signal = signal._replace(factors=None)
-            bad = check_finite(name, signal)
-            weights[name] = rule.step(
-                own_keys, state.weights[name], signal, rate, state.count, stage
-            )
-            w = rule.effective(weights[name]).reshape(param.shape)
-            new.append((w - param.astype(jnp.float32) + bad).astype(gradient.dtype))
+            signals.append(signal if use_factors else signal._replace(factors=None))
+
+        def step(matrix):
+            own_keys, own_state, signal = matrix
+            own_state = rule.step(own_keys, own_state, signal, rate, state.count, stage)
+            return own_state, rule.effective(own_state)
+
+        states = [state.weights[name] for name in names]
+        stepped = map_alike(step, list(zip(keys, states, signals, strict=True)))
+        new, weights = [], {}
+        matrices = zip(names, signals, leaves, jax.tree.leaves(params), stepped, strict=True)
+        for name, signal, (_, gradient), param, (own_state, w) in matrices:
+            weights[name] = own_state
+            change = w.reshape(param.shape) - param.astype(jnp.float32) + check_finite(name, signal)
+            new.append(change.astype(gradient.dtype))
         return jax.tree.unflatten(treedef, new), AnalogState(count, state.key, stages, weights)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from flax import nnx
 
 import analogjax
@@ -13,15 +14,20 @@ from analogjax.nn import Analog
 from analogjax.nn import linen as ann
 from analogjax.nn import nnx as annx
 from analogjax.periphery import AnalogIO
-from analogjax.pulses import ExpectedPulses
+from analogjax.pulses import BatchedPulses, ExpectedPulses
 
 DEVICE = SoftBounds.with_states(100).without_variation()
 ANALOG = Analog(device=DEVICE, io=AnalogIO(bound_management="none"))
-STEPS = 2
+STEPS = 4
 ROOT = jax.random.key(0)
 
 
-def optimizer(rules):
+# Those that compile fastest, and those that a rule has by default.
+SCHEMES = [ExpectedPulses(), pytest.param(BatchedPulses(), marks=pytest.mark.slow)]
+each_scheme = pytest.mark.parametrize("pulses", SCHEMES, ids=lambda pulses: type(pulses).__name__)
+
+
+def optimizer(rules, pulses):
     """The tiles of each rule, and plain SGD for all else."""
 
     def rule(analog):
@@ -31,8 +37,8 @@ def optimizer(rules):
             key=0,
             num_tiles=2,
             transfer_every=1,
-            pulses=ExpectedPulses(),  # The ones that compile fastest.
-            transfer_pulses=ExpectedPulses(),
+            pulses=pulses,
+            transfer_pulses=pulses,
         )
 
     return analogjax.by_path(
@@ -51,9 +57,9 @@ def on_tiles(state):
     return {path for rule in inner for path in getattr(rule, "weights", ())}
 
 
-def train_linen(model, rules, x, labels, **mutable):
+def train_linen(model, rules, pulses, x, labels, **mutable):
     """Trains a converted model; parameters before and after, and the losses."""
-    model, tx = ann.convert(model, rules), optimizer(rules)
+    model, tx = ann.convert(model, rules), optimizer(rules, pulses)
     variables = jax.jit(model.init)(ROOT, x)
     kwargs = {"train": True} if mutable else {}
 
@@ -90,25 +96,26 @@ def check_trained(before, after, values):
     assert all(jax.tree.leaves(moved))
 
 
-def test_the_last_stages_and_the_head_of_a_residual_network():
+@each_scheme
+def test_the_last_stages_and_the_head_of_a_residual_network(pulses):
     rules = [("stage[34]_.*/kernel$", ANALOG), ("head/kernel", ANALOG)]
     x = jax.random.normal(ROOT, (2, 8, 8, 3))
     model = ResNet18(classes=3, width=2)
     before, after, values, tiles = train_linen(
-        model, rules, x, jnp.array([0, 1]), mutable=["batch_stats"]
+        model, rules, pulses, x, jnp.array([0, 1]), mutable=["batch_stats"]
     )
     check_trained(before, after, values)
     assert len(tiles) == 11  # Four blocks of two convolutions, two shortcuts, the head.
 
 
-def test_a_transformer_of_six_layers():
-    # All of it is read through converters; the last block is on tiles, too.
-    rules = [("block5/.*kernel$", ANALOG), ("kernel$", Analog(io=ANALOG.io))]
+@each_scheme
+def test_a_transformer_of_six_layers(pulses):
+    rules = [("kernel$", ANALOG)]
     text = jax.random.randint(ROOT, (2, 5), 0, 7)
     model = CharTransformer(vocabulary=7, width=4, heads=2, layers=6)
-    before, after, values, tiles = train_linen(model, rules, text[:, :-1], text[:, 1:])
-    check_trained(before["params"]["block5"]["up"], after["params"]["block5"]["up"], values)
-    assert len(tiles) == 6
+    before, after, values, tiles = train_linen(model, rules, pulses, text[:, :-1], text[:, 1:])
+    check_trained(before, after, values)
+    assert len(tiles) == 6 * 6 + 1
 
 
 class Letters(nnx.Module):
@@ -130,7 +137,7 @@ def test_an_nnx_model():
     rules = [("(out|head)/kernel", ANALOG), ("query", Analog(io=ANALOG.io))]
     text = jax.random.randint(ROOT, (2, 5), 0, 5)
     model = annx.convert(Letters(nnx.Rngs(0)), rules, rngs=nnx.Rngs(analog=0))
-    opt = nnx.Optimizer(model, optimizer(rules), wrt=nnx.Param)
+    opt = nnx.Optimizer(model, optimizer(rules, ExpectedPulses()), wrt=nnx.Param)
 
     @nnx.jit
     def step(model, opt):

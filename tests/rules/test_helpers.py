@@ -38,6 +38,29 @@ def factors(step):
     return {"conv": {"kernel": batch(step)}, "dense": {"kernel": batch(step)}}
 
 
+def test_a_matrix_learns_the_same_beside_others_like_it():
+    # Small matrices of one shape go through one loop.
+    rule = analogjax.residual_learning(0.1, DEVICE, key=0, num_tiles=2, transfer_every=1)
+    values = {"a": 0.1, "b": -0.2, "c": 0.3}
+
+    def train(names):
+        params = {name: jnp.full(SHAPE, values[name]) for name in names}
+        updates, state = jax.jit(rule.update)(
+            {name: gradient(batch(n)) for n, name in enumerate(values) if name in names},
+            rule.init(params),
+            params,
+            factors={name: batch(n) for n, name in enumerate(values) if name in names},
+        )
+        return updates, state.weights
+
+    together = train(values)
+    for name in values:
+        alone = train([name])
+        jax.tree.map(
+            np.testing.assert_array_equal, alone, tuple({name: part[name]} for part in together)
+        )
+
+
 def test_each_layer_learns_by_the_first_rule_that_matches():
     rule = mixed()
 
