@@ -195,6 +195,52 @@ _TIMES = {
 }  # fmt: skip
 
 
+def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale: float = 1.0):
+    """Draws a value over two of the names of a sweep: the mean over all rows of each square.
+
+    Args:
+      axes: matplotlib axes to draw into.
+      rows: dictionaries, as :func:`analogjax.experiments.sweep` returns them.
+      x: name along the horizontal axis.
+      y: name along the vertical axis.
+      value: name of what is drawn; squares with a value that is not finite stay white.
+      limits: lowest and highest value of the colours, to compare several maps.
+      scale: factor of what is drawn, such as 100 for percents.
+
+    Returns:
+      The image, for a colour bar.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.plotting import plot_heat_map
+      >>> rows = [{"states": s, "gamma": g, "loss": s * g} for s in (4, 10) for g in (0.3, 0.5)]
+      >>> image = plot_heat_map(Figure().subplots(), rows, "states", "gamma", "loss")
+      >>> image.get_array().tolist()
+      [[1.2, 3.0], [2.0, 5.0]]
+    """
+    across, up = ([*dict.fromkeys(row[name] for row in rows)] for name in (x, y))
+    squares = np.full((len(up), len(across)), np.nan)
+    for i, j in np.ndindex(squares.shape):
+        own = [row[value] for row in rows if (row[x], row[y]) == (across[j], up[i])]
+        if own and None not in own:
+            squares[i, j] = scale * np.mean(own)
+    low, high = limits or (None, None)
+    image = axes.imshow(squares, origin="lower", aspect="auto", vmin=low, vmax=high)
+    for (i, j), square in np.ndenumerate(squares):
+        if np.isfinite(square):
+            dark = image.norm(square) < 0.5
+            axes.text(j, i, f"{square:.3g}", ha="center", va="center", color="wk"[not dark])
+    axes.set_xticks(range(len(across)), [_word(v) for v in across])
+    axes.set_yticks(range(len(up)), [_word(v) for v in up])
+    axes.set_xlabel(x.replace("_", " "))
+    axes.set_ylabel(y.replace("_", " "))
+    return image
+
+
+def _word(value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
 def plot_accuracy_over_time(
     axes,
     times: np.ndarray,

@@ -8,6 +8,7 @@ from analogjax.experiments._matrix import train_matrix as train_matrix
 from analogjax.experiments._models import DigitsNet as DigitsNet
 from analogjax.experiments._models import LeNet5 as LeNet5
 from analogjax.experiments._resnet import ResNet18 as ResNet18
+from analogjax.experiments._sweep import sweep as sweep
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
 from analogjax.experiments._training import Training as Training
@@ -29,5 +30,6 @@ __all__ = [
     "load",
     "make_training",
     "over_seeds",
+    "sweep",
     "train_matrix",
 ]

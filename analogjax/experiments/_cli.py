@@ -1,8 +1,11 @@
 """The command ``analogjax``."""
 
+import contextlib
 import os
 import sys
 from typing import Annotated
+
+import jax
 
 try:
     import matplotlib  # noqa: F401
@@ -15,11 +18,13 @@ except ImportError as error:  # pragma: no cover
 
 from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._device import DeviceOptions, device
+from analogjax.experiments._sweep_command import SweepOptions, sweep_command
 from analogjax.experiments._train import TrainOptions, train
 
 Command = (
     Annotated[CompareOptions, tyro.conf.subcommand("compare")]
     | Annotated[TrainOptions, tyro.conf.subcommand("train")]
+    | Annotated[SweepOptions, tyro.conf.subcommand("sweep")]
     | Annotated[DeviceOptions, tyro.conf.subcommand("device")]
 )
 
@@ -41,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
             compare(options, console)
         elif isinstance(options, TrainOptions):
             train(options, console)
+        elif isinstance(options, SweepOptions):
+            _one_device_a_core()
+            sweep_command(options, console)
         else:
             device(options, console)
     except (ValueError, OSError, FloatingPointError) as error:
@@ -50,3 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
         print("analogjax: interrupted; nothing was written.", file=sys.stderr)
         return 130
     return 0
+
+
+def _one_device_a_core() -> None:
+    """Makes a CPU as many devices as it has cores, for trainings to run side by side."""
+    os.environ.setdefault("NPROC", "1")
+    # A program that has used JAX already keeps the devices that it has.
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)

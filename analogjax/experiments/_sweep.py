@@ -1,0 +1,187 @@
+"""A whole grid of trainings as a few compiled calls."""
+
+import math
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from analogjax.experiments._sweep_file import Rows, read_rows, write_rows
+from analogjax.experiments._sweep_grid import (
+    Cell,
+    Grid,
+    cells_of,
+    columns,
+    groups,
+    identity,
+    static_names,
+)
+
+Row = dict[str, Any]
+MEMORY_SHARE = 0.7  # Of the memory that is free, for one call.
+
+
+def sweep(
+    fn: Callable[..., dict[str, Any]],
+    grid: Grid,
+    *,
+    static: Collection[str] = (),
+    at_once: int | None = None,
+    out: Path | str | None = None,
+    on_rows: Callable[[list[Row]], object] = lambda rows: None,
+) -> list[Row]:
+    """Runs a function on every cell of a grid, many cells in one compiled call.
+
+    The function is a whole training: traced once for each combination of static values, mapped
+    over all other values with ``vmap``, and spread over the devices there are. Every draw follows
+    from the values of the cell (take the seed from there), so that a cell gives what it gives
+    alone, to float rounding, whatever runs beside it.
+
+    Args:
+      fn: from the values of a cell, as keyword arguments, to a dictionary of numbers or arrays.
+        Values of static names arrive as they are, all others traced: whole numbers as int32,
+        others as float32.
+      grid: the values of each name, of which every combination is a cell; or the cells themselves.
+        Values are numbers, words, bools or None. A name with a single value is a setting that the
+        rows record.
+      static: names whose values the function needs to know before tracing, such as a number of
+        tiles. Names with a value that is no number are static without being named.
+      at_once: cells in one call, split between the devices. By default as many as the memory that
+        is free takes; to find out costs a second compilation where these are not all.
+      out: file of JSON lines for the rows, written anew, whole, after each call. Cells that it has
+        already are not run again: a sweep that was stopped goes on.
+      on_rows: called with the rows of each call, and first with those that the file had.
+
+    Returns:
+      A row a cell, in the order of the grid: its values and the outputs of the function, arrays as
+      lists, numbers that are not finite as None.
+
+    Raises:
+      ValueError: for an empty grid, equal cells, an unknown static name, an output with the name
+        of a value, or a file that holds cells of another sweep.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, analogjax
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.experiments import sweep, train_matrix
+      >>> def towards(w, key):
+      ...     return jnp.ones((1, 1)), w - 0.3
+      >>> def train(states, num_tiles, seed):
+      ...     rule = analogjax.residual_learning(
+      ...         0.1, SoftBounds(dw_min=2.0 / states), key=seed, num_tiles=num_tiles)
+      ...     path, _ = train_matrix(rule, jnp.zeros((1, 1)), towards, 40, key=jax.random.key(seed))
+      ...     return {"error": abs(path[-1, 0, 0] - 0.3)}
+      >>> grid = {"states": [4, 40], "num_tiles": [1, 2], "seed": range(3)}
+      >>> rows = sweep(train, grid, static=["num_tiles"])
+      >>> len(rows), list(rows[0])
+      (12, ['states', 'num_tiles', 'seed', 'error'])
+    """
+    cells = cells_of(grid)
+    names = static_names(cells, static)
+    if at_once is not None and at_once < 1:
+        raise ValueError(f"at_once must be at least 1, got {at_once}.")
+    path = None if out is None else Path(out)
+    rows: Rows = {} if path is None else read_rows(path, cells)
+    if rows:
+        on_rows(list(rows.values()))
+    for values, group in groups([cell for cell in cells if identity(cell) not in rows], names):
+        call = _Call(fn, values, group, names, at_once)
+        for first in range(0, len(group), call.size):
+            some = group[first : first + call.size]
+            new = call(some)
+            rows |= {identity(cell): row for cell, row in zip(some, new, strict=True)}
+            if path is not None:
+                write_rows(path, cells, rows)
+            on_rows(new)
+    return [rows[identity(cell)] for cell in cells]
+
+
+class _Call:
+    """The function compiled for a number of cells at once, a multiple of that of the devices."""
+
+    def __init__(self, fn, values: Cell, group: list[Cell], static, at_once: int | None):
+        self._static = static
+        self._devices = jax.local_devices()
+        # The place is there for groups without a traced value.
+        self._traced = jax.vmap(lambda place, traced: fn(**values, **traced))
+        self.size = self._whole(min(len(group), at_once or len(group)))
+        self._compiled = self._compile(group)
+        if at_once is None:
+            needed, free = _bytes_needed(self._compiled), _bytes_free(self._devices)
+            fitting = int(self.size * MEMORY_SHARE * free / needed)
+            if fitting < self.size:
+                self.size = self._whole(max(fitting - len(self._devices) + 1, 1))
+                self._compiled = self._compile(group)
+
+    def __call__(self, cells: list[Cell]) -> list[Row]:
+        """The rows of some cells, at most as many as one call takes."""
+        outputs = jax.device_get(self._compiled(*self._arguments(cells)))
+        each = [
+            jax.tree.map(lambda leaf, n=n: leaf[n].tolist(), outputs) for n in range(len(cells))
+        ]
+        return [_row(cell, values) for cell, values in zip(cells, each, strict=True)]
+
+    def _whole(self, cells: int) -> int:
+        return math.ceil(cells / len(self._devices)) * len(self._devices)
+
+    def _arguments(self, cells: list[Cell]):
+        """Exactly as many cells as one call takes, the last one repeated."""
+        places = np.minimum(np.arange(self.size), len(cells) - 1)
+        arrays = columns([cells[place] for place in places], self._static)
+        return places, arrays
+
+    def _compile(self, cells: list[Cell]):
+        mesh = jax.sharding.Mesh(np.array(self._devices), ("cells",))
+        spec = PartitionSpec("cells")
+        sharded = jax.shard_map(
+            self._traced, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
+        )
+        return jax.jit(sharded).lower(*self._arguments(cells[: self.size])).compile()
+
+
+def _row(cell: Cell, outputs) -> Row:
+    if not isinstance(outputs, dict):
+        raise TypeError(
+            f"A sweep's function must return a dictionary, got {type(outputs).__name__}."
+        )
+    both = cell.keys() & outputs.keys()
+    if both:
+        raise ValueError(f"The function returns {min(both)!r}, which is a name of the grid.")
+    return {**cell, **{name: _finite(value) for name, value in outputs.items()}}
+
+
+def _finite(value):
+    """The value with None for all numbers that are not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _bytes_needed(compiled) -> int:
+    """What a call holds at most on each device."""
+    memory = compiled.memory_analysis()
+    return memory.temp_size_in_bytes + memory.output_size_in_bytes + memory.argument_size_in_bytes
+
+
+def _bytes_free(devices) -> float:
+    """What one device can still take; devices of the host share its memory."""
+    stats = devices[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return min(
+            d.memory_stats()["bytes_limit"] - d.memory_stats()["bytes_in_use"] for d in devices
+        )
+    return _host_bytes_free() / len(devices)
+
+
+def _host_bytes_free() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:  # Not Linux: assume that half of the memory is free.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
+    return next(1024 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable"))

@@ -1,0 +1,168 @@
+"""``analogjax sweep``: a grid of whole trainings, compiled once for each static combination."""
+
+import dataclasses
+import platform
+import time
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from analogjax._version import __version__
+from analogjax.experiments._files import check_directory, write_json, write_whole
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._sweep import Row, sweep
+from analogjax.experiments._sweep_training import (
+    Over,
+    cell_training,
+    parse_over,
+    static_settings,
+    sweep_cells,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """Train a network once for every combination of some settings, side by side.
+
+    Attributes:
+      task: what to train on.
+      settings: the rule and its rates.
+      over: what to sweep, ``name=value,value`` each: any setting of the rule, ``states``,
+        ``epochs``, ``batch_size`` or a number of the device such as ``dw_min_std``.
+      seeds: trainings of each combination, with seeds ``seed``, ``seed + 1``, ...
+      at_once: trainings in one call; as many as fit the memory if not given.
+      out: directory of the results: cells.jsonl, summary.json, sweep.png. A sweep that was stopped
+        goes on from its cells.jsonl.
+    """
+
+    task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
+    settings: Annotated[RuleSettings, tyro.conf.arg(name="")] = RuleSettings()  # noqa: RUF009
+    over: tuple[str, ...] = ("states=4,10", "gamma=0.3,0.5,0.7")
+    seeds: int = 3
+    at_once: int | None = None
+    out: Path = Path("results/sweep")
+
+
+def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
+    """Runs the sweep, with a progress bar, and writes its rows, summary and figure.
+
+    Raises:
+      ValueError, FileNotFoundError: with one sentence on what is wrong.
+    """
+    if options.seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    check_directory(options.out)
+    over = parse_over(options.over, options.task)
+    cells = sweep_cells(options.task, options.settings, over, options.seeds)
+    start = time.perf_counter()
+    with _progress(console) as progress:
+        bar = progress.add_task("trainings", total=len(cells), report="compiling ...")
+        fresh: list[Row] = []
+
+        def on_rows(rows: list[Row]) -> None:
+            fresh.extend(rows)
+            best = max(row["test_accuracy"] for row in fresh)
+            progress.update(bar, completed=len(fresh), report=f"best {100 * best:.1f} %")
+
+        rows = sweep(
+            cell_training(options.task),
+            cells,
+            static=static_settings(cells[0]),
+            at_once=options.at_once,
+            out=options.out / "cells.jsonl",
+            on_rows=on_rows,
+        )
+    seconds = round(time.perf_counter() - start, 1)
+    content = {
+        "analogjax": __version__,
+        "jax": jax.__version__,
+        "machine": f"{platform.machine()}, {len(jax.local_devices())} x "
+        f"{jax.devices()[0].device_kind}",
+        "over": over,
+        "seeds": options.seeds,
+        "settings": {name: value for name, value in cells[0].items() if name not in over},
+        "seconds": seconds,
+        "results": [{**values, **_statistics(own)} for values, own in _combinations(rows, over)],
+    }
+    write_json(options.out / "summary.json", content)
+    write_whole(options.out / "sweep.png", lambda path: _figure(path, rows, over))
+    console.print(_table(rows, over))
+    console.print(
+        f"{len(cells)} trainings in {seconds:,.0f} s, compilation included. Rows, settings and "
+        f"heat map are in {options.out}/",
+        soft_wrap=True,
+    )
+    return rows
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[report]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def _combinations(rows: list[Row], over: Over) -> list[tuple[dict, list[Row]]]:
+    """The rows of each combination of what was swept: one a seed."""
+    found: dict[tuple, list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in over), []).append(row)
+    return [(dict(zip(over, values, strict=True)), own) for values, own in found.items()]
+
+
+def _statistics(rows: list[Row]) -> dict[str, float]:
+    accuracy = [row["test_accuracy"] for row in rows]
+    return {
+        "test_accuracy_mean": float(np.mean(accuracy)),
+        "test_accuracy_std": float(np.std(accuracy, ddof=1)) if len(rows) > 1 else 0.0,
+        "pulses_mean": float(np.mean([row["pulses"] for row in rows])),
+    }
+
+
+def _table(rows: list[Row], over: Over) -> Table:
+    table = Table(title=f"Test accuracy, {len({row['seed'] for row in rows})} seeds")
+    for name in (*over, "test accuracy", "spread", "pulses sent"):
+        table.add_column(name.replace("_", " "), justify="right")
+    for values, own in _combinations(rows, over):
+        found = _statistics(own)
+        table.add_row(
+            *(f"{v:g}" if isinstance(v, int | float) else str(v) for v in values.values()),
+            f"{100 * found['test_accuracy_mean']:.1f} %",
+            f"± {100 * found['test_accuracy_std']:.1f}" if len(own) > 1 else "-",
+            f"{found['pulses_mean'] / 1e3:,.0f} k",
+        )
+    return table
+
+
+def _figure(path: Path, rows: list[Row], over: Over) -> None:
+    """A heat map over the first two names, one for each combination of the others."""
+    from matplotlib.figure import Figure
+
+    from analogjax.plotting import plot_heat_map
+
+    x, y = (*over, "rule")[:2]
+    panels = _combinations(rows, {name: over[name] for name in list(over)[2:]})
+    accuracy = [100 * row["test_accuracy"] for row in rows]
+    columns = min(len(panels), 4)
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(1.5 + 3.6 * columns, 0.6 + 3.2 * lines), layout="constrained")
+    all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in all_axes[len(panels) :]:
+        axes.set_visible(False)
+    for axes, (values, own) in zip(all_axes, panels, strict=False):
+        limits = (min(accuracy), max(accuracy))
+        image = plot_heat_map(axes, own, x, y, "test_accuracy", limits=limits, scale=100)
+        axes.set_title(", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in values.items()))
+    figure.colorbar(image, ax=list(all_axes), label="test accuracy (%)")
+    figure.savefig(path, dpi=150)

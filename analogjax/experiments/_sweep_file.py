@@ -1,0 +1,40 @@
+"""The rows of a sweep in a file, which a stopped sweep goes on from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analogjax.experiments._files import check_directory, write_lines
+from analogjax.experiments._sweep_grid import Cell, identity
+
+Rows = dict[tuple, dict[str, Any]]
+
+
+def read_rows(path: Path, cells: list[Cell]) -> Rows:
+    """The rows that a file has of these cells, by their identity.
+
+    Raises:
+      ValueError: if the file is not one of rows, or has a row of none of the cells.
+    """
+    check_directory(path.parent)
+    if not path.exists():
+        return {}
+    known, rows = {identity(cell) for cell in cells}, {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            cell = {name: row[name] for name in cells[0]}
+        except (ValueError, TypeError, KeyError):
+            cell = None
+        if cell is None or identity(cell) not in known:
+            raise ValueError(
+                f"{path}, line {number} is not a cell of this sweep: give another file, or delete "
+                f"this one."
+            )
+        rows[identity(cell)] = row
+    return rows
+
+
+def write_rows(path: Path, cells: list[Cell], rows: Rows) -> None:
+    """Writes the rows there are, in the order of the cells."""
+    write_lines(path, [rows[identity(cell)] for cell in cells if identity(cell) in rows])

@@ -1,0 +1,125 @@
+"""The training of one cell of ``analogjax sweep``, and the cells of what the options say."""
+
+import dataclasses
+import itertools
+from typing import Any, get_args, get_type_hints
+
+import jax
+
+from analogjax.devices import check_device
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._rules import RuleSettings, make_optimizer
+from analogjax.experiments._sweep_grid import Cell
+from analogjax.experiments._training import make_training
+
+# Numbers of the rule that training can trace; its other settings are compiled in.
+RATES = ("learning_rate", "gamma", "transfer_lr", "chop_prob", "digital_learning_rate")
+TASK = ("dataset", "train_size", "epochs", "batch_size", "states", "seed")
+Over = dict[str, list[Any]]
+
+
+def parse_over(words: tuple[str, ...], task: TaskOptions) -> Over:
+    """The values of each ``name=value,value``.
+
+    Raises:
+      ValueError: for a name that is no setting, a value of the wrong type, or a name said twice.
+    """
+    kinds = _kinds(task)
+    over: Over = {}
+    for word in words:
+        name, equals, values = word.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not values or name in over:
+            raise ValueError(f"--over takes name=value,value once for each name, got {word!r}.")
+        if name not in kinds:
+            raise ValueError(f"Nothing to sweep is named {name!r}; choose from {', '.join(kinds)}.")
+        over[name] = [_value(name, value, kinds[name]) for value in values.split(",")]
+    return over
+
+
+def _kinds(task: TaskOptions) -> dict[str, type]:
+    """The type of every setting that can be swept."""
+    device = {name: float for name, value in vars(task.device()).items() if type(value) is float}
+    rule = {name: _kind(hint) for name, hint in get_type_hints(RuleSettings).items()}
+    return {"states": float, "epochs": int, "batch_size": int, **rule, **device}
+
+
+def _kind(hint) -> type:
+    plain = [arg for arg in get_args(hint) if isinstance(arg, type) and arg is not type(None)]
+    return hint if isinstance(hint, type) else plain[0] if plain else str
+
+
+def _value(name: str, text: str, kind: type):
+    try:
+        return kind(text)
+    except ValueError:
+        wanted = {int: "whole numbers", float: "numbers"}[kind]
+        raise ValueError(f"{name} takes {wanted}, got {text!r}.") from None
+
+
+def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: int) -> list[Cell]:
+    """Every setting of every training, the swept ones with their values, the others alike.
+
+    Raises:
+      ValueError: for settings that a rule or a device refuses.
+    """
+    cells = []
+    for combination in itertools.product(*over.values()):
+        values = dict(zip(over, combination, strict=True))
+        rule_names = {field.name for field in dataclasses.fields(RuleSettings)}
+        own = {name: value for name, value in values.items() if name in rule_names}
+        rule = dataclasses.replace(settings, **own).complete()
+        shared = {name: value for name, value in task.record().items() if name in TASK}
+        cell = {**shared, **vars(rule), **values}
+        _check(task, cell)
+        cells += [{**cell, "seed": task.seed + n} for n in range(seeds)]
+    return cells
+
+
+def _check(task: TaskOptions, cell: Cell) -> None:
+    """Raises a ValueError for what training would not see once it is traced."""
+    if cell["epochs"] < 1:
+        raise ValueError(f"epochs must be at least 1, got {cell['epochs']}.")
+    device, settings = _device(task, cell), _settings(cell)
+    check_device(device)
+    make_optimizer(settings, device, jax.random.key(0), epochs=1, steps_per_epoch=1)
+
+
+def _settings(cell: Cell) -> RuleSettings:
+    return RuleSettings(**{f.name: cell[f.name] for f in dataclasses.fields(RuleSettings)})
+
+
+def _device(task: TaskOptions, cell: Cell):
+    device = dataclasses.replace(task, states=cell["states"]).device()
+    own = {name: cell[name] for name in vars(device) if name in cell}
+    return dataclasses.replace(device, **own)
+
+
+def cell_training(task: TaskOptions):
+    """The function of a sweep: a whole training, from the settings of its cell."""
+    data, model = task.images(), task.model()
+
+    def train(**cell) -> dict[str, jax.Array]:
+        def optimizer(key):
+            return make_optimizer(
+                _settings(cell),
+                _device(task, cell),
+                key,
+                epochs=cell["epochs"],
+                steps_per_epoch=len(data.train_labels) // cell["batch_size"],
+            )
+
+        training = make_training(model, optimizer, data, batch_size=cell["batch_size"])
+        state = training.init(jax.random.key(cell["seed"]))
+        _, metrics = jax.lax.scan(
+            lambda state, _: training.epoch(state), state, length=cell["epochs"]
+        )
+        return {name: values[-1] for name, values in metrics._asdict().items()}
+
+    return train
+
+
+def static_settings(cell: Cell) -> list[str]:
+    """What is compiled in: all but the rates, the device and the seed."""
+    names = {f.name for f in dataclasses.fields(RuleSettings)} - {*RATES}
+    return [name for name in cell if name in names | {*TASK} - {"states", "seed"}]
