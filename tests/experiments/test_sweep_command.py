@@ -1,0 +1,88 @@
+"""``analogjax sweep``: what it writes, what it agrees with, and its mistakes."""
+
+import json
+
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from analogjax.experiments._cli import main
+from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import run
+from analogjax.nn import linen as ann
+
+SMALL = ["--train-size", "64", "--epochs", "2", "--num-tiles", "2"]
+
+
+class OneLayer(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return ann.Dense(10)(x.reshape(x.shape[0], -1))
+
+
+@pytest.fixture
+def one_layer(monkeypatch):
+    monkeypatch.setattr(TaskOptions, "model", lambda self: OneLayer())
+
+
+def rows_of(directory):
+    return [json.loads(line) for line in (directory / "cells.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("one_layer")
+def test_a_sweep_writes_rows_summary_and_figure_and_gives_what_train_gives(tmp_path, capsys):
+    over = ["--over", "states=4,10", "gamma=0.3,0.6", "--seeds", "2", "--seed", "3"]
+    assert main(["sweep", *SMALL, *over, "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "cells.jsonl",
+        "summary.json",
+        "sweep.png",
+    }
+    rows, summary = rows_of(tmp_path), json.loads((tmp_path / "summary.json").read_text())
+    assert [(r["states"], r["gamma"], r["seed"]) for r in rows] == [
+        (states, gamma, seed) for states in (4, 10) for gamma in (0.3, 0.6) for seed in (3, 4)
+    ]
+    assert summary["over"] == {"states": [4.0, 10.0], "gamma": [0.3, 0.6]}
+    assert summary["settings"]["learning_rate"] == rows[0]["learning_rate"] == 0.0879
+    first = summary["results"][0]
+    assert first["test_accuracy_mean"] == np.mean([row["test_accuracy"] for row in rows[:2]])
+    assert (tmp_path / "sweep.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert f"{100 * first['test_accuracy_mean']:.1f} %" in capsys.readouterr().out
+
+    # A training of its own with the settings of a row.
+    task = TaskOptions(train_size=64, states=10)
+    settings = RuleSettings(num_tiles=2, gamma=0.6)
+    alone = run(
+        settings, OneLayer(), task.device(), task.images(), epochs=2, batch_size=8, seeds=(4,)
+    )
+    assert rows[-1]["pulses"] == alone.pulses[-1, 0] > 0
+    np.testing.assert_allclose(rows[-1]["train_loss"], alone.train_loss[-1, 0], rtol=1e-5)
+
+    # Once more: nothing is left to run.
+    before = (tmp_path / "cells.jsonl").read_bytes()
+    assert main(["sweep", *SMALL, *over, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "cells.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        (["gama=0.3"], "Nothing to sweep is named 'gama'; choose from states, epochs"),
+        (["gamma"], "takes name=value,value once for each name, got 'gamma'"),
+        (["gamma=0.3", "gamma=0.4"], "once for each name, got 'gamma=0.4'"),
+        (["gamma=a"], "gamma takes numbers, got 'a'"),
+        (["num_tiles=2.5"], "num_tiles takes whole numbers, got '2.5'"),
+        (["gamma=0.3,1.5"], "gamma must lie in (0.0, 1.0], got 1.5"),
+        (["states=1"], "A device needs at least 2 states, got 1"),
+        (["epochs=0"], "epochs must be at least 1, got 0"),
+        (["dw_min_std=-1"], "dw_min_std must be at least 0, got -1"),
+        (["rule=adam"], "Unknown rule 'adam'"),
+        (["warm_start=cold"], "Unknown warm start 'cold'"),
+        (["gamma=0.3", "--seeds", "0"], "seeds must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(over, message, tmp_path, capsys):
+    assert main(["sweep", *SMALL, "--out", str(tmp_path / "out"), "--over", *over]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
