@@ -210,6 +210,12 @@ def layers_table() -> str:
             time = rows[name, base]["microseconds"] / 1000
             lines.append(f"| {name} | {time:,.1f} ms | {cells} |")
         lines.append("")
+    compiling = [
+        f"{row['compile_seconds']:.0f} s ({row['name'].split(',')[0]})"
+        for row in content["models"]
+        if "residual" in row["variant"]
+    ]
+    lines.append(f"Compiling the step of residual learning: {', '.join(compiling)}.")
     return "\n".join([*lines, machine_line(content)])
 
 
