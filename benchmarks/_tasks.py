@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import optax
 from flax import linen as nn
@@ -12,7 +11,7 @@ from flax import linen as nn
 import analogjax
 from analogjax.devices import Device, SoftBounds
 from analogjax.experiments._data import load
-from analogjax.experiments._models import LeNet5, torch_uniform
+from analogjax.experiments._models import LeNet5, SigmoidNet, torch_uniform
 from analogjax.nn import labels
 from analogjax.nn import linen as ann
 from analogjax.pulses import PulseScheme
@@ -43,17 +42,6 @@ class Task(NamedTuple):
     rate: float
 
 
-class Sigmoid(nn.Module):
-    """The dense network 784-256-128-10 with sigmoid units."""
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Logits of flat images ``(batch, 784)``."""
-        for features in (256, 128):
-            x = nn.sigmoid(ann.Dense(features, kernel_init=torch_uniform)(x))
-        return ann.Dense(10, kernel_init=torch_uniform)(x)
-
-
 def cross_entropy(logits, y):
     return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
@@ -77,7 +65,7 @@ def lenet() -> Task:
 def sigmoid() -> Task:
     """The dense network on the same digits, at the same rate."""
     x, y = digits()
-    return Task("784-256-128-10", Sigmoid(), x.reshape(len(x), -1), y, cross_entropy, 0.1 / 8)
+    return Task("784-256-128-10", SigmoidNet(), x.reshape(len(x), -1), y, cross_entropy, 0.1 / 8)
 
 
 def layer(size: int) -> Task:

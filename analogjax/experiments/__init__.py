@@ -7,6 +7,7 @@ from analogjax.experiments._least_squares import LeastSquares as LeastSquares
 from analogjax.experiments._matrix import train_matrix as train_matrix
 from analogjax.experiments._models import DigitsNet as DigitsNet
 from analogjax.experiments._models import LeNet5 as LeNet5
+from analogjax.experiments._models import SigmoidNet as SigmoidNet
 from analogjax.experiments._resnet import ResNet18 as ResNet18
 from analogjax.experiments._sweep import sweep as sweep
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
@@ -26,6 +27,7 @@ __all__ = [
     "LeastSquares",
     "ResNet18",
     "RunState",
+    "SigmoidNet",
     "Training",
     "load",
     "make_training",

@@ -18,6 +18,7 @@ except ImportError as error:  # pragma: no cover
 
 from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._device import DeviceOptions, device
+from analogjax.experiments._reproduce import ReproduceOptions, reproduce
 from analogjax.experiments._sweep_command import SweepOptions, sweep_command
 from analogjax.experiments._train import TrainOptions, train
 
@@ -25,6 +26,7 @@ Command = (
     Annotated[CompareOptions, tyro.conf.subcommand("compare")]
     | Annotated[TrainOptions, tyro.conf.subcommand("train")]
     | Annotated[SweepOptions, tyro.conf.subcommand("sweep")]
+    | Annotated[ReproduceOptions, tyro.conf.subcommand("reproduce")]
     | Annotated[DeviceOptions, tyro.conf.subcommand("device")]
 )
 
@@ -49,13 +51,18 @@ def main(arguments: list[str] | None = None) -> int:
         elif isinstance(options, SweepOptions):
             _one_device_a_core()
             sweep_command(options, console)
+        elif isinstance(options, ReproduceOptions):
+            _one_device_a_core()
+            reproduce(options, console)
         else:
             device(options, console)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"analogjax: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("analogjax: interrupted; nothing was written.", file=sys.stderr)
+        resumed = isinstance(options, SweepOptions | ReproduceOptions)
+        kept = "the same command goes on from here" if resumed else "nothing was written"
+        print(f"analogjax: interrupted; {kept}.", file=sys.stderr)
         return 130
     return 0
 

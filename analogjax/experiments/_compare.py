@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import platform
 import threading
 import time
 from collections.abc import Callable
@@ -10,19 +9,18 @@ from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecut
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from analogjax._version import __version__
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import RunResult, run
 from analogjax.experiments._training import EpochMetrics
+from analogjax.experiments._versions import versions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,9 +91,7 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
         results = _side_by_side(one, contestants(options.num_tiles))
     write_lines(options.out / "metrics.jsonl", [row for r in results for row in r.rows()])
     content = {
-        "analogjax": __version__,
-        "jax": jax.__version__,
-        "machine": f"{platform.machine()}, {jax.devices()[0].device_kind}",
+        **versions(),
         "task": task.record(),
         "device": {k: float(v) for k, v in vars(device).items()},
         "seconds": round(time.perf_counter() - start_time, 1),

@@ -1,10 +1,14 @@
 """The networks of the experiments, every layer analog, every bias digital."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from analogjax.nn import Mapping
 from analogjax.nn import linen as ann
+from analogjax.periphery import AnalogIO
 
 
 @jax.custom_vjp
@@ -56,18 +60,23 @@ def torch_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> 
 
 
 class DigitsNet(nn.Module):
-    """A small convolutional network for 8 by 8 images: conv 3x3x16, pool, 64, classes; tanh."""
+    """A small convolutional network for 8 by 8 images: conv 3x3x16, pool, 64, classes; tanh.
+
+    Attributes are those of :class:`LeNet5`.
+    """
 
     classes: int = 10
+    io: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Logits of images ``(batch, 8, 8, 1)``."""
-        x = ann.Conv(16, (3, 3), padding="VALID", kernel_init=torch_uniform)(x)
-        x = nn.tanh(max_pool(x))
+        conv, dense = _on_arrays(self)
+        x = nn.tanh(max_pool(conv(16, (3, 3), padding="VALID")(x)))
         x = x.reshape(x.shape[0], -1)
-        x = nn.tanh(ann.Dense(64, kernel_init=torch_uniform)(x))
-        return ann.Dense(self.classes, kernel_init=torch_uniform)(x)
+        x = nn.tanh(dense(64)(x))
+        return dense(self.classes)(x)
 
 
 class LeNet5(nn.Module):
@@ -75,17 +84,57 @@ class LeNet5(nn.Module):
 
     80,202 parameters for 28 by 28 images and 10 classes.
 
+    Attributes:
+      classes: number of classes.
+      io: converters of all products and, transposed, of the errors; None for perfect ones.
+      mapping: how the weights lie on arrays; None for one array a layer.
+
     Reference: Li et al., arXiv:2510.02516, appendix on the experiments.
     """
 
     classes: int = 10
+    io: AnalogIO | None = None
+    mapping: Mapping | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Logits of images ``(batch, 28, 28, 1)``."""
+        conv, dense = _on_arrays(self)
         for features in (16, 32):
-            x = ann.Conv(features, (5, 5), padding="VALID", kernel_init=torch_uniform)(x)
-            x = nn.tanh(max_pool(x))
+            x = nn.tanh(max_pool(conv(features, (5, 5), padding="VALID")(x)))
         x = nn.tanh(x.reshape(x.shape[0], -1))
-        x = nn.tanh(ann.Dense(128, kernel_init=torch_uniform)(x))
-        return ann.Dense(self.classes, kernel_init=torch_uniform)(x)
+        x = nn.tanh(dense(128)(x))
+        return dense(self.classes)(x)
+
+
+class SigmoidNet(nn.Module):
+    """The dense network of the published runs: 256, 128, classes; sigmoid.
+
+    235,146 parameters for 28 by 28 images and 10 classes. Attributes are those of :class:`LeNet5`.
+
+    Reference: Gokmen, Vlasov, Front. Neurosci. 10:333 (2016).
+    """
+
+    classes: int = 10
+    io: AnalogIO | None = None
+    mapping: Mapping | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Logits of images ``(batch, ...)``."""
+        _, dense = _on_arrays(self)
+        x = x.reshape(x.shape[0], -1)
+        for features in (256, 128):
+            x = nn.sigmoid(dense(features)(x))
+        return dense(self.classes)(x)
+
+
+def _on_arrays(model):
+    """The convolution and the dense layer of a model, with its converters and mapping."""
+    settings = {
+        "kernel_init": torch_uniform,
+        "io": model.io,
+        "io_backward": model.io,
+        "mapping": model.mapping,
+    }
+    return functools.partial(ann.Conv, **settings), functools.partial(ann.Dense, **settings)

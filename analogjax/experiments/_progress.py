@@ -1,4 +1,4 @@
-"""A progress bar over the epochs of several trainings."""
+"""Progress bars: the epochs of several trainings, or a number of trainings."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,14 +14,7 @@ OnEpoch = Callable[[int, EpochMetrics], None]
 @contextlib.contextmanager
 def epoch_progress(console: Console) -> Iterator[Callable[[str, int], OnEpoch]]:
     """Shows a bar a training; gives a function that starts the bar of the next one."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[report]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with _progress(console) as progress:
 
         def start(title: str, epochs: int) -> OnEpoch:
             bar = progress.add_task(f"{title:28s}", total=epochs, report="compiling ...")
@@ -33,3 +26,28 @@ def epoch_progress(console: Console) -> Iterator[Callable[[str, int], OnEpoch]]:
             return on_epoch
 
         yield start
+
+
+@contextlib.contextmanager
+def count_progress(
+    console: Console, title: str, total: int
+) -> Iterator[Callable[[int, str], None]]:
+    """Shows one bar; gives a function that moves it on by some, with a word on them."""
+    with _progress(console) as progress:
+        bar = progress.add_task(title, total=total, report="compiling ...")
+
+        def advance(count: int, report: str) -> None:
+            progress.update(bar, advance=count, report=report)
+
+        yield advance
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[report]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def sweep(
 
     Returns:
       A row a cell, in the order of the grid: its values and the outputs of the function, arrays as
-      lists, numbers that are not finite as None.
+      lists, numbers that are not finite as None; and its share of the ``seconds`` of the call that
+      it ran in.
 
     Raises:
       ValueError: for an empty grid, equal cells, an unknown static name, an output with the name
@@ -78,7 +80,7 @@ def sweep(
       >>> grid = {"states": [4, 40], "num_tiles": [1, 2], "seed": range(3)}
       >>> rows = sweep(train, grid, static=["num_tiles"])
       >>> len(rows), list(rows[0])
-      (12, ['states', 'num_tiles', 'seed', 'error'])
+      (12, ['states', 'num_tiles', 'seed', 'error', 'seconds'])
     """
     cells = cells_of(grid)
     names = static_names(cells, static)
@@ -119,11 +121,16 @@ class _Call:
 
     def __call__(self, cells: list[Cell]) -> list[Row]:
         """The rows of some cells, at most as many as one call takes."""
+        start = time.perf_counter()
         outputs = jax.device_get(self._compiled(*self._arguments(cells)))
+        seconds = round((time.perf_counter() - start) / len(cells), 3)
         each = [
             jax.tree.map(lambda leaf, n=n: leaf[n].tolist(), outputs) for n in range(len(cells))
         ]
-        return [_row(cell, values) for cell, values in zip(cells, each, strict=True)]
+        return [
+            _row(cell, values) | {"seconds": seconds}
+            for cell, values in zip(cells, each, strict=True)
+        ]
 
     def _whole(self, cells: int) -> int:
         return math.ceil(cells / len(self._devices)) * len(self._devices)

@@ -1,21 +1,18 @@
 """``analogjax sweep``: a grid of whole trainings, compiled once for each static combination."""
 
 import dataclasses
-import platform
 import time
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from analogjax._version import __version__
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._progress import count_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._sweep import Row, sweep
 from analogjax.experiments._sweep_training import (
@@ -25,6 +22,7 @@ from analogjax.experiments._sweep_training import (
     static_settings,
     sweep_cells,
 )
+from analogjax.experiments._versions import versions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,14 +60,12 @@ def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
     over = parse_over(options.over, options.task)
     cells = sweep_cells(options.task, options.settings, over, options.seeds)
     start = time.perf_counter()
-    with _progress(console) as progress:
-        bar = progress.add_task("trainings", total=len(cells), report="compiling ...")
-        fresh: list[Row] = []
+    with count_progress(console, "trainings", len(cells)) as advance:
+        accuracies: list[float] = []
 
         def on_rows(rows: list[Row]) -> None:
-            fresh.extend(rows)
-            best = max(row["test_accuracy"] for row in fresh)
-            progress.update(bar, completed=len(fresh), report=f"best {100 * best:.1f} %")
+            accuracies.extend(row["test_accuracy"] for row in rows)
+            advance(len(rows), f"best {100 * max(accuracies):.1f} %")
 
         rows = sweep(
             cell_training(options.task),
@@ -81,10 +77,7 @@ def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
         )
     seconds = round(time.perf_counter() - start, 1)
     content = {
-        "analogjax": __version__,
-        "jax": jax.__version__,
-        "machine": f"{platform.machine()}, {len(jax.local_devices())} x "
-        f"{jax.devices()[0].device_kind}",
+        **versions(),
         "over": over,
         "seeds": options.seeds,
         "settings": {name: value for name, value in cells[0].items() if name not in over},
@@ -100,17 +93,6 @@ def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
         soft_wrap=True,
     )
     return rows
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[report]}"),
-        TimeElapsedColumn(),
-        console=console,
-    )
 
 
 def _combinations(rows: list[Row], over: Over) -> list[tuple[dict, list[Row]]]:

@@ -12,6 +12,8 @@ from analogjax.experiments._data import ImageSet
 from analogjax.nn import linen as ann
 from analogjax.rules import AnalogState, leaf_name
 
+READS = 2**31  # Apart from all numbers of epochs, so that samples keep their order.
+
 
 class RunState(NamedTuple):
     """Everything a training is at the end of an epoch.
@@ -19,7 +21,7 @@ class RunState(NamedTuple):
     Attributes:
       params: parameters of the model.
       opt_state: state of the optimizer, the tiles included.
-      key: root key of the order of the samples; never consumed.
+      key: root key of the order of the samples and of the noise of reads; never consumed.
       epoch: number of epochs made, int32.
     """
 
@@ -102,15 +104,18 @@ def make_training(
     # Draws are addressed through the key in the state, so the update needs no key of its own.
     update = make_optimizer(jax.random.key(0)).update
 
-    def loss_fn(params, taps, x, y):
-        logits = model.apply({"params": params, "taps": taps}, x)
+    def loss_fn(params, taps, x, y, key):
+        logits = model.apply({"params": params, "taps": taps}, x, rngs={"analog": key})
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
 
-    def step(carry, batch):
+    gradients = jax.value_and_grad(loss_fn, argnums=(0, 1))
+
+    def step(carry, batch_and_key):
         params, opt_state = carry
+        batch, key = batch_and_key
         x, y = train_x[batch], train_y[batch]
         taps = ann.taps(model, {"params": params}, x)
-        loss, (grads, pairs) = jax.value_and_grad(loss_fn, argnums=(0, 1))(params, taps, x, y)
+        loss, (grads, pairs) = gradients(params, taps, x, y, key)
         extra = {"factors": pairs} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
         return (optax.apply_updates(params, updates), opt_state), loss
@@ -118,9 +123,12 @@ def make_training(
     def epoch(state: RunState) -> tuple[RunState, EpochMetrics]:
         order = jax.random.permutation(jax.random.fold_in(state.key, state.epoch), samples)
         batches = order[: steps * batch_size].reshape(steps, batch_size)
-        carry, losses = jax.lax.scan(step, (state.params, state.opt_state), batches)
+        reads = jax.random.fold_in(jax.random.fold_in(state.key, READS), state.epoch)
+        keys = jax.random.split(reads, steps + 1)
+        start = state.params, state.opt_state
+        carry, losses = jax.lax.scan(step, start, (batches, keys[:-1]))
         new = RunState(*carry, state.key, state.epoch + 1)
-        hits = _hits(model, new.params, test_x, test_y)
+        hits = _hits(model, new.params, test_x, test_y, keys[-1])
         return new, EpochMetrics(losses.mean(), hits / len(test_y), pulses_sent(new.opt_state))
 
     return Training(init, epoch, steps)
@@ -175,20 +183,24 @@ def pulses_sent(opt_state) -> jax.Array:
     return jnp.asarray(sum(totals), jnp.float32)
 
 
-def _hits(model, params, images, labels, chunk: int = 500) -> jax.Array:
+def _hits(model, params, images, labels, key, chunk: int = 500) -> jax.Array:
     """Number of images classified correctly, in chunks that bound the memory of the patches."""
 
-    def count(x, y):
-        return (model.apply({"params": params}, x).argmax(-1) == y).sum()
+    def count(x, y, key):
+        logits = model.apply({"params": params}, x, rngs={"analog": key})
+        return (logits.argmax(-1) == y).sum()
 
+    # Else XLA computes at length, while it compiles, what a first layer makes of constant images.
+    images = jax.lax.optimization_barrier(images)
     whole = len(labels) // chunk * chunk
     hits = jnp.zeros((), jnp.int32)
     if whole < len(labels):
-        hits += count(images[whole:], labels[whole:])
+        hits += count(images[whole:], labels[whole:], key)
     if whole:
         parts = (
             images[:whole].reshape(-1, chunk, *images.shape[1:]),
             labels[:whole].reshape(-1, chunk),
+            jax.random.split(jax.random.fold_in(key, whole), whole // chunk),
         )
         hits += jax.lax.map(lambda part: count(*part), parts).sum()
     return hits

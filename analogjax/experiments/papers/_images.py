@@ -1,0 +1,54 @@
+"""What the reproductions on images share: one training, and how accuracies are drawn."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import numpy as np
+import optax
+
+from analogjax.experiments._data import ImageSet
+from analogjax.experiments._sweep import Row
+from analogjax.experiments._training import make_training
+from analogjax.nn import labels
+
+Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
+
+
+def beside_digital(rule: Optimizer, digital_rate: optax.ScalarOrSchedule) -> Optimizer:
+    """A rule for the kernels, and plain SGD for the biases, which are digital."""
+    return optax.partition({"analog": rule, "digital": optax.sgd(digital_rate)}, labels)
+
+
+def train_images(
+    model,
+    data: ImageSet,
+    optimizer: Callable[[jax.Array], Optimizer],
+    *,
+    epochs: int,
+    batch_size: int,
+    seed,
+) -> dict[str, jax.Array]:
+    """A whole training: the last test accuracy, and what each epoch reported."""
+    training = make_training(model, optimizer, data, batch_size=batch_size)
+    state = training.init(jax.random.key(seed))
+    _, metrics = jax.lax.scan(lambda state, _: training.epoch(state), state, length=epochs)
+    return {
+        "accuracy": metrics.test_accuracy[-1],
+        "accuracies": metrics.test_accuracy,
+        "losses": metrics.train_loss,
+        "pulses": metrics.pulses[-1],
+    }
+
+
+def draw_accuracies(axes, rows: list[Row], label) -> None:
+    """One curve for each label over the epochs: the mean of the seeds, and their range."""
+    for name in dict.fromkeys(label(row) for row in rows):
+        own = 100 * np.array([row["accuracies"] for row in rows if label(row) == name])
+        epochs = np.arange(1, own.shape[1] + 1)
+        (line,) = axes.plot(epochs, own.mean(axis=0), label=name)
+        axes.fill_between(
+            epochs, own.min(axis=0), own.max(axis=0), color=line.get_color(), alpha=0.2, lw=0
+        )
+    axes.set(xlabel="epoch", ylabel="test accuracy (%)")
+    axes.grid(alpha=0.3)

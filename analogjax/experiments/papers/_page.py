@@ -1,0 +1,120 @@
+"""The result page of a reproduction: figure, table beside the published numbers, settings."""
+
+import statistics
+from typing import Any
+
+from analogjax.experiments._sweep import Row
+from analogjax.experiments.papers._reproduction import Published, Reproduction, Scale
+
+
+def summary(reproduction: Reproduction, scale: Scale, rows: list[Row]) -> dict[str, Any]:
+    """What was found, as a JSON document."""
+    values = reproduction.values(rows)
+    return {
+        "name": reproduction.name,
+        "title": reproduction.title,
+        "source": reproduction.source,
+        "about": reproduction.about,
+        "scale": scale,
+        "unit": reproduction.unit,
+        "settings": _settings(rows, reproduction),
+        "seeds": sorted({row["seed"] for row in rows}),
+        "results": [
+            {
+                "label": label,
+                "values": list(map(float, found)),
+                "seconds": [row["seconds"] for row in rows if reproduction.label(row) == label],
+                **_published(reproduction, label),
+            }
+            for label, found in values.items()
+        ],
+        "claims": [
+            {"sentence": claim.sentence, "holds": claim.verdict(values)}
+            for claim in reproduction.claims
+        ],
+    }
+
+
+def _published(reproduction: Reproduction, label: str) -> dict[str, float | None]:
+    published = reproduction.published.get(label)
+    if published is None:
+        return {}
+    return {"published": published.value, "published_spread": published.spread}
+
+
+def _settings(rows: list[Row], reproduction: Reproduction) -> dict[str, list[Any]]:
+    """The values that each name of the cells takes, the seed aside."""
+    names = [name for name in reproduction.cells("quick")[0] if name != "seed"]
+    return {name: list(dict.fromkeys(row[name] for row in rows)) for name in names}
+
+
+def page(content: dict[str, Any], figure: str | None) -> str:
+    """The result page of a summary, Markdown; ``figure`` is where the page finds the picture."""
+    picture = [] if figure is None else [f"![{content['title']}]({figure})", ""]
+    lines = [
+        f"## {content['title']}",
+        "",
+        f"`analogjax reproduce {content['name']} --scale {content['scale']}`: {content['source']}",
+        "",
+        content["about"],
+        "",
+        *picture,
+        *_table(content),
+        "",
+        *(f"- {_verdict(claim)}: {claim['sentence']}" for claim in content["claims"]),
+        "",
+        f"{_settings_line(content)} {_made_by(content)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(content: dict[str, Any]) -> list[str]:
+    unit = f" ({content['unit']})" if content["unit"] else ""
+    rows = content["results"]
+    published = any("published" in row for row in rows)
+    header = ["", *(["published"] if published else []), f"here{unit}", "seconds"]
+    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
+    for row in rows:
+        cells = [row["label"]]
+        if published:
+            cells.append(
+                _number(content, Published(row["published"], row["published_spread"]))
+                if "published" in row
+                else "-"
+            )
+        cells.append(_number(content, _mean(row["values"])))
+        cells.append(f"{statistics.mean(row['seconds']):,.1f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _mean(values: list[float]) -> Published:
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Published(statistics.mean(values), spread)
+
+
+def _number(content: dict[str, Any], number: Published) -> str:
+    form = "{:.2f}" if content["unit"] == "%" else "{:.2e}"
+    spread = "" if number.spread is None else f" ± {form.format(number.spread)}"
+    return form.format(number.value) + spread
+
+
+def _verdict(claim: dict[str, Any]) -> str:
+    return {True: "Holds", False: "**Does not hold**", None: "Not run"}[claim["holds"]]
+
+
+def _settings_line(content: dict[str, Any]) -> str:
+    def show(value) -> str:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    each = [
+        f"{n.replace('_', ' ')} {', '.join(map(show, v))}" for n, v in content["settings"].items()
+    ]
+    return f"Settings: {'; '.join(each)}. Seeds: {', '.join(map(str, content['seeds']))}."
+
+
+def _made_by(content: dict[str, Any]) -> str:
+    return (
+        f"analogjax {content['analogjax']}, JAX {content['jax']}, {content['machine']}; "
+        f"{content['seconds']:,.0f} s, compilation included."
+    )

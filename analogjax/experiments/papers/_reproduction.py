@@ -1,0 +1,141 @@
+"""What every reproduction of a published result consists of."""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from analogjax.experiments._sweep import Row
+from analogjax.experiments._sweep_grid import Cell
+
+Scale = Literal["quick", "paper"]
+Values = dict[str, np.ndarray]
+
+
+class Published(NamedTuple):
+    """A published number, in the unit of the table.
+
+    Attributes:
+      value: the mean.
+      spread: the standard deviation over repeats, or None where none was given.
+    """
+
+    value: float
+    spread: float | None = None
+
+
+class Claim(NamedTuple):
+    """Something the publication says that the numbers can confirm or contradict.
+
+    Attributes:
+      sentence: the claim.
+      holds: of the values of each label, ``(seeds,)``.
+    """
+
+    sentence: str
+    holds: Callable[[Values], bool]
+
+    def verdict(self, values: Values) -> bool | None:
+        """Whether the claim holds; None where a line that it speaks of was not run."""
+        try:
+            return self.holds(values)
+        except KeyError:
+            return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """A published figure or table as a sweep, with what was published beside it.
+
+    Attributes:
+      name: on the command line.
+      title: of the result page.
+      source: publication and place in it.
+      about: a paragraph on what is shown, and where the settings depart from the publication.
+      cells: the trainings of a scale; every setting that matters is in them.
+      make: from the directory of the data to the function of a cell, as for
+        :func:`analogjax.experiments.sweep`.
+      static: names that are compiled in.
+      label: from a row to the line of the table it belongs to; lines are means over seeds.
+      value: the output that the table shows.
+      unit: of the value in the table: "%" multiplies it by 100.
+      published: published numbers by label.
+      claims: what is checked.
+      draw: draws the figure of the rows.
+      duration: about how long each scale takes on two CPU cores, in words.
+      at_once: cells in one call, None for as many as fit.
+    """
+
+    name: str
+    title: str
+    source: str
+    about: str
+    cells: Callable[[Scale], list[Cell]]
+    make: Callable[[Path | None], Callable[..., dict[str, Any]]]
+    static: tuple[str, ...]
+    label: Callable[[Row], str]
+    value: str
+    unit: Literal["", "%"] = ""
+    published: Mapping[str, Published] = dataclasses.field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    draw: Callable[[Any, list[Row]], None]
+    duration: Mapping[Scale, str]
+    at_once: int | None = None
+
+    def values(self, rows: list[Row]) -> Values:
+        """What the table shows, by label, one value a seed."""
+        found: dict[str, list[float]] = {}
+        for row in rows:
+            value = row[self.value]
+            found.setdefault(self.label(row), []).append(np.nan if value is None else value)
+        factor = 100.0 if self.unit == "%" else 1.0
+        return {label: factor * np.asarray(values) for label, values in found.items()}
+
+
+def falling(*labels: str) -> Callable[[Values], bool]:
+    """Whether the mean falls from each label to the next."""
+
+    def holds(values: Values) -> bool:
+        means = [values[label].mean() for label in labels]
+        return bool(np.all(np.diff(means) < 0))
+
+    return holds
+
+
+def rising(*labels: str) -> Callable[[Values], bool]:
+    """Whether the mean rises from each label to the next."""
+    return falling(*reversed(labels))
+
+
+def above(some: Collection[str], others: Collection[str]) -> Callable[[Values], bool]:
+    """Whether the mean of each of some labels is above that of each of the others."""
+
+    def holds(values: Values) -> bool:
+        least = min(values[label].mean() for label in some)
+        return bool(least > max(values[label].mean() for label in others))
+
+    return holds
+
+
+def within(labels: Collection[str], most: float) -> Callable[[Values], bool]:
+    """Whether the means of the labels differ by at most so much."""
+
+    def holds(values: Values) -> bool:
+        return bool(np.ptp([values[label].mean() for label in labels]) <= most)
+
+    return holds
+
+
+def near(published: Mapping[str, Published], factor: float) -> Callable[[Values], bool]:
+    """Whether the mean of each published label is within a factor of what was published."""
+
+    def holds(values: Values) -> bool:
+        means = {label: values[label].mean() for label in published}
+        return all(
+            number.value / factor <= means[label] <= factor * number.value
+            for label, number in published.items()
+        )
+
+    return holds

@@ -1,0 +1,85 @@
+"""What the reproductions of analog SGD beside Tiki-Taka share: networks, rates, reads."""
+
+from typing import Any
+
+import numpy as np
+import optax
+
+from analogjax.experiments._data import load
+from analogjax.experiments._models import DigitsNet, LeNet5, SigmoidNet
+from analogjax.experiments.papers._images import beside_digital, train_images
+from analogjax.experiments.papers._least_squares import draw_lines
+from analogjax.nn import Mapping
+from analogjax.periphery import AnalogIO
+from analogjax.rules import analog_sgd, tiki_taka
+
+BATCH = {"dense": 10, "convolutional": 8}
+# Of the published settings, shortened in proportion.
+QUICK = {"dataset": "digits", "epochs": 24, "drop_every": 16, "drop_to": 0.1}
+STATIC = ("epochs", "drop_every", "drop_to")
+DIGITAL_RATE, ANALOG_RATE, FAST_RATE = 0.1, 0.05, 0.01
+
+
+def train_network(
+    data_dir,
+    *,
+    dataset: str,
+    epochs: int,
+    drop_every: int,
+    drop_to: float,
+    network: str,
+    rule: str,
+    device,
+    gamma=0.0,
+    seed,
+):
+    """A whole training under digital SGD, analog SGD or Tiki-Taka, as the authors' scripts have it.
+
+    One column is transferred each step, at the rate of the digital parameters. Arrays are read
+    through default converters and have a learned scale of their outputs.
+    """
+    data = load(dataset, data_dir)
+    batch = BATCH[network]
+    steps = drop_every * (len(data.train_labels) // batch)
+    digital = rule == "digital SGD"
+    rate = optax.exponential_decay(
+        DIGITAL_RATE if digital else ANALOG_RATE, steps, drop_to, staircase=True
+    )
+
+    def optimizer(key):
+        if digital:
+            return optax.with_extra_args_support(optax.sgd(rate))
+        if rule == "analog SGD":
+            return beside_digital(analog_sgd(rate, device, key=key), rate)
+        tt = tiki_taka(FAST_RATE, device, key=key, gamma=gamma, transfer_lr=rate)
+        return beside_digital(tt, rate)
+
+    model = _model(dataset, network, digital)
+    return train_images(model, data, optimizer, epochs=epochs, batch_size=batch, seed=seed)
+
+
+def draw_over(figure, rows, *, x: str, name: str) -> None:
+    """A panel for each network: the accuracy over a name of the cells, a line for each rule."""
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    for axes, network in zip(
+        figure.subplots(1, len(networks), squeeze=False)[0], networks, strict=True
+    ):
+        own = [row for row in rows if row["network"] == network]
+        digital = [100 * row["accuracy"] for row in own if row["rule"] == "digital SGD"]
+        if digital:
+            axes.axhline(np.mean(digital), color="k", ls="--", label="digital SGD")
+        analog = [
+            {**row, "percent": 100 * row["accuracy"]} for row in own if row["rule"] != "digital SGD"
+        ]
+        draw_lines(axes, analog, lambda row: row["rule"], x=x, value="percent")
+        axes.set(xlabel=name, ylabel="test accuracy (%)", title=network)
+        axes.legend()
+
+
+def _model(dataset: str, network: str, digital: bool):
+    arrays: dict[str, Any] = (
+        {} if digital else {"io": AnalogIO(), "mapping": Mapping(learn_out_scaling=True)}
+    )
+    if network == "dense":
+        return SigmoidNet(**arrays)
+    return DigitsNet(**arrays) if dataset == "digits" else LeNet5(**arrays)
