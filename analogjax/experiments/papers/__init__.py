@@ -1,22 +1,34 @@
 """Published results as sweeps, each with its settings and what was published in one file."""
 
 from analogjax.experiments.papers import (
+    _asymptotic_error,
     _bounds,
     _cycle_noise,
     _dynamics,
+    _gamma,
+    _implicit_penalty,
+    _learning_rates,
     _multi_tile,
     _responses,
+    _staged_tiles,
+    _symmetric_point,
 )
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, Scale
 
 ALL = {
     module.REPRODUCTION.name: module.REPRODUCTION
     for module in (
+        _learning_rates,
         _dynamics,
+        _asymptotic_error,
+        _implicit_penalty,
+        _symmetric_point,
+        _staged_tiles,
         _bounds,
         _responses,
         _cycle_noise,
         _multi_tile,
+        _gamma,
     )
 }
 

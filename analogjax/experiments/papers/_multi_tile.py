@@ -68,9 +68,14 @@ def make(data_dir):
     return train
 
 
+def digital_rate(epoch_steps: int):
+    """The learning rate that the paper prints, over the steps."""
+    return optax.exponential_decay(RATE, HALVE_EVERY * epoch_steps, 0.5, staircase=True)
+
+
 def _optimizer(rule: str, num_tiles: int, settings: str, key: jax.Array, steps: int, epochs: int):
     """The rule with what the paper and its code say; ``steps`` are those of an epoch."""
-    rate = optax.exponential_decay(RATE, HALVE_EVERY * steps, 0.5, staircase=True)
+    rate = digital_rate(steps)
     device = SoftBounds.with_states(STATES)
     match rule:
         case "digital SGD":
@@ -87,10 +92,10 @@ def _optimizer(rule: str, num_tiles: int, settings: str, key: jax.Array, steps: 
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(0.1, device, key=key, transfer_lr=rate)
         case "residual learning" if settings == "tuned":
-            analog = _tuned(device, key, num_tiles, steps * epochs)
+            analog = tuned(device, key, num_tiles, steps * epochs)
         case "residual learning":
             constant = settings == "code"
-            analog = _published(1.0 if constant else rate, device, key, num_tiles, steps)
+            analog = published(1.0 if constant else rate, device, key, num_tiles, steps)
     return beside_digital(analog, rate)
 
 
@@ -98,7 +103,7 @@ def _times(factor: float, schedule):
     return lambda count: factor * schedule(count)
 
 
-def _published(rate, device, key, num_tiles: int, epoch_steps: int):
+def published(rate, device, key, num_tiles: int, epoch_steps: int, gamma=GAMMA):
     """Periods of 2 * 5^k steps and rates of 0.1 * 1.2^n, k and n those of the source."""
     sources = range(1, num_tiles)
     return residual_learning(
@@ -106,7 +111,7 @@ def _published(rate, device, key, num_tiles: int, epoch_steps: int):
         device,
         key=key,
         num_tiles=num_tiles,
-        gamma=GAMMA,
+        gamma=gamma,
         transfer_lr=[0.1 * 1.2**n for n in sources],
         transfer_every=[2 * 5 ** (num_tiles - 1 - n) for n in sources],
         warm_start=Plateau(window=epoch_steps, threshold=1e-4, patient_threshold=-0.01),
@@ -114,14 +119,14 @@ def _published(rate, device, key, num_tiles: int, epoch_steps: int):
     )
 
 
-def _tuned(device, key, num_tiles: int, all_steps: int):
+def tuned(device, key, num_tiles: int, all_steps: int, gamma=GAMMA):
     """Stages of equal length, a tenth of the gradient's rate, a read each step."""
     return residual_learning(
         0.1,
         device,
         key=key,
         num_tiles=num_tiles,
-        gamma=GAMMA,
+        gamma=gamma,
         transfer_lr=0.1,
         transfer_every=4,
         reads_per_transfer=4,
