@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md and benchmarks/README.md from the result files.
+"""Writes docs/reproduction.md, and the tables of README.md and benchmarks/README.md, from results.
 
 Usage: python benchmarks/report.py [--check]
 
@@ -12,6 +12,8 @@ import re
 import statistics
 import sys
 from pathlib import Path
+
+from analogjax.experiments.papers import ALL, page
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -252,7 +254,38 @@ def schemes_table() -> str:
     return "\n".join(rows)
 
 
+def sweep_table() -> str:
+    """How much faster a sweep is than its cells one after another."""
+    content = json.loads((RESULTS / "sweep.json").read_text())
+    ways = {way["way"]: way for way in content["ways"]}
+    cells = content["cells"]
+    whole = {name: way["seconds"] * cells / way["cells"] for name, way in ways.items()}
+    rows = [
+        "| way | seconds, all cells | of which compiling | times as long as the sweep | without "
+        "compiling |",
+        "|---|---|---|---|---|",
+    ]
+    for name, way in ways.items():
+        compiling = way["compile_seconds"] * cells / way["cells"]
+        if name == "compiled once":
+            compiling = way["compile_seconds"]
+        base = whole["sweep"] - ways["sweep"]["compile_seconds"]
+        times = whole[name] / whole["sweep"], (whole[name] - compiling) / base
+        rows.append(
+            f"| {name} | {whole[name]:,.0f} | {compiling:,.0f} | {times[0]:.1f} | {times[1]:.1f} |"
+        )
+    rows.append("")
+    deviation = max(way["largest_deviation"] for way in ways.values())
+    rows.append(
+        f"{cells} trainings of {content['epochs']} epochs on {content['tiles']} tiles; losses "
+        f"differ by at most {deviation:.0e} of themselves. {content['cpus']} CPU cores, JAX "
+        f"{content['jax']}."
+    )
+    return "\n".join(rows)
+
+
 TABLES = {
+    "sweep": sweep_table,
     "schemes": schemes_table,
     "compare": compare_table,
     "search": search_table,
@@ -276,12 +309,39 @@ def filled(text: str) -> str:
     return text
 
 
+def reproductions(old: str) -> str:
+    """The result pages of every reproduction that was run."""
+    del old
+    pages = [
+        "# Published results, reproduced",
+        "Made by `python benchmarks/report.py` from `benchmarks/results/reproduce`, whose "
+        "directories `analogjax reproduce NAME --out DIR` fills. Where a claim does not hold, or a "
+        "number is not that of the publication, it says so here. Mean ± standard deviation over "
+        "seeds; seconds are those of one training, without compilation.",
+    ]
+    for name in ALL:
+        for scale in ("quick", "paper"):
+            directory = RESULTS / "reproduce" / f"{name}-{scale}"
+            if directory.exists():
+                content = json.loads((directory / "summary.json").read_text())
+                figure = (directory / "figure.png").relative_to(HERE.parent)
+                pages.append(page(content, f"../{figure}").strip())
+    return "\n\n".join(pages) + "\n"
+
+
+DOCUMENTS = {
+    HERE.parent / "README.md": filled,
+    HERE / "README.md": filled,
+    HERE.parent / "docs" / "reproduction.md": reproductions,
+}
+
+
 def main() -> int:
-    """Writes or checks both documents."""
+    """Writes or checks all documents."""
     stale = []
-    for path in (HERE.parent / "README.md", HERE / "README.md"):
-        old = path.read_text()
-        new = filled(old)
+    for path, make in DOCUMENTS.items():
+        old = path.read_text() if path.exists() else ""
+        new = make(old)
         if new != old:
             stale.append(path.name)
             if "--check" not in sys.argv:

@@ -1,7 +1,6 @@
 """``analogjax reproduce``: a published figure or table, trained again."""
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +14,7 @@ from analogjax.experiments._sweep import Row, sweep
 from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_grid import Cell, identity
 from analogjax.experiments._versions import versions
-from analogjax.experiments.papers import ALL, Reproduction, Scale
-from analogjax.experiments.papers._page import page, summary
+from analogjax.experiments.papers import ALL, Reproduction, Scale, page, summary
 
 CELLS = "cells.jsonl"
 _LIST = "; ".join(f"{name} ({r.source})" for name, r in ALL.items())
@@ -70,7 +68,6 @@ def reproduce(options: ReproduceOptions, console: Console) -> list[Row]:
         soft_wrap=True,
     )
     train = chosen.make(options.data_dir)
-    start = time.perf_counter()
     with count_progress(console, "trainings", len(cells)) as advance:
         rows = sweep(
             train,
@@ -81,7 +78,6 @@ def reproduce(options: ReproduceOptions, console: Console) -> list[Row]:
             on_rows=lambda rows: advance(len(rows), chosen.label(rows[-1])),
         )
     content = summary(chosen, options.scale, rows) | versions()
-    content["seconds"] = round(time.perf_counter() - start, 1)
     write_json(out / "summary.json", content)
     write_whole(out / "figure.png", lambda path: _figure(path, chosen, rows))
     text = page(content, "figure.png")

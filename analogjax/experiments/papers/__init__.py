@@ -13,6 +13,7 @@ from analogjax.experiments.papers import (
     _staged_tiles,
     _symmetric_point,
 )
+from analogjax.experiments.papers._page import page, summary
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, Scale
 
 ALL = {
@@ -32,4 +33,4 @@ ALL = {
     )
 }
 
-__all__ = ["ALL", "Claim", "Published", "Reproduction", "Scale"]
+__all__ = ["ALL", "Claim", "Published", "Reproduction", "Scale", "page", "summary"]

@@ -86,6 +86,7 @@ REPRODUCTION = Reproduction(
     label=label,
     value="loss",
     published=PUBLISHED,
+    beside="authors' script",
     claims=(
         Claim("The wider the bounds, the lower analog SGD ends.", falling(*list(PUBLISHED)[1:])),
         Claim("Digital SGD ends below all of them.", falling("analog SGD, tau 2.5", "digital SGD")),

@@ -1,6 +1,6 @@
 """What the reproductions on images share: one training, and how accuracies are drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import jax
@@ -10,6 +10,7 @@ import optax
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._sweep import Row
 from analogjax.experiments._training import make_training
+from analogjax.experiments.papers._reproduction import Published
 from analogjax.nn import labels
 
 Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
@@ -41,12 +42,19 @@ def train_images(
     }
 
 
-def draw_accuracies(axes, rows: list[Row], label) -> None:
-    """One curve for each label over the epochs: the mean of the seeds, and their range."""
+def draw_accuracies(
+    axes, rows: list[Row], label, published: Mapping[str, Published], style=lambda row: {}
+) -> None:
+    """One curve for each label over the epochs: the mean of the seeds, and their range.
+
+    Published accuracies of the same task are crosses at the end; ``style`` says how the line of a
+    row looks.
+    """
     for name in dict.fromkeys(label(row) for row in rows):
-        own = 100 * np.array([row["accuracies"] for row in rows if label(row) == name])
+        line_rows = [row for row in rows if label(row) == name]
+        own = 100 * np.array([row["accuracies"] for row in line_rows])
         epochs = np.arange(1, own.shape[1] + 1)
-        (line,) = axes.plot(epochs, own.mean(axis=0), label=name)
+        (line,) = axes.plot(epochs, own.mean(axis=0), label=name, **style(line_rows[0]))
         axes.fill_between(
             epochs, own.min(axis=0), own.max(axis=0), color=line.get_color(), alpha=0.2, lw=0
         )

@@ -146,11 +146,27 @@ def label(row):
 
 
 def draw(figure, rows):
-    axes = figure.subplots()
-    draw_accuracies(axes, rows, label)
-    for published in PUBLISHED.values():
-        axes.plot(len(rows[0]["accuracies"]), published.value, "kx", clip_on=False)
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    beside = PUBLISHED if rows[0]["dataset"] == "mnist" else {}
+    several = [row for row in rows if row["rule"] == "residual learning"]
+    others = [row for row in rows if row not in several]
+    best = [row for row in several if row["num_tiles"] == TILES[-1] and row["settings"] == "tuned"]
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_accuracies(left, several, lambda row: label(row)[len("residual learning, ") :], {}, _style)
+    draw_accuracies(right, best + others, label, beside)
+    for row in several:
+        if row["settings"] == "paper" and label(row) in beside:
+            color = _style(row)["color"]
+            left.plot(row["epochs"], beside[label(row)].value, "x", color=color)
+    left.set(title="residual learning", ylim=(0, 100))
+    right.set(title="other rules", ylabel="")
+    left.legend(fontsize="x-small", loc="lower right")
+    right.legend(fontsize="x-small", loc="center right")
+
+
+def _style(row):
+    """Colours for the number of tiles, dashes for the settings."""
+    dashes = {"paper": ":", "code": "--", "tuned": "-"}
+    return {"color": f"C{TILES.index(row['num_tiles'])}", "ls": dashes[row["settings"]]}
 
 
 REPRODUCTION = Reproduction(

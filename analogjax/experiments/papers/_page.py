@@ -17,6 +17,7 @@ def summary(reproduction: Reproduction, scale: Scale, rows: list[Row]) -> dict[s
         "about": reproduction.about,
         "scale": scale,
         "unit": reproduction.unit,
+        "beside": reproduction.beside,
         "settings": _settings(rows, reproduction),
         "seeds": sorted({row["seed"] for row in rows}),
         "results": [
@@ -72,7 +73,7 @@ def _table(content: dict[str, Any]) -> list[str]:
     unit = f" ({content['unit']})" if content["unit"] else ""
     rows = content["results"]
     published = any("published" in row for row in rows)
-    header = ["", *(["published"] if published else []), f"here{unit}", "seconds"]
+    header = ["", *([content["beside"]] if published else []), f"here{unit}", "seconds"]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for row in rows:
         cells = [row["label"]]
@@ -114,7 +115,8 @@ def _settings_line(content: dict[str, Any]) -> str:
 
 
 def _made_by(content: dict[str, Any]) -> str:
+    seconds = sum(second for row in content["results"] for second in row["seconds"])
     return (
         f"analogjax {content['analogjax']}, JAX {content['jax']}, {content['machine']}; "
-        f"{content['seconds']:,.0f} s, compilation included."
+        f"{seconds:,.0f} s in all, without compilation."
     )

@@ -62,6 +62,7 @@ class Reproduction:
       value: the output that the table shows.
       unit: of the value in the table: "%" multiplies it by 100.
       published: published numbers by label.
+      beside: what these numbers are, the header of their column.
       claims: what is checked.
       draw: draws the figure of the rows.
       duration: about how long each scale takes on two CPU cores, in words.
@@ -79,6 +80,7 @@ class Reproduction:
     value: str
     unit: Literal["", "%"] = ""
     published: Mapping[str, Published] = dataclasses.field(default_factory=dict)
+    beside: str = "published"
     claims: tuple[Claim, ...] = ()
     draw: Callable[[Any, list[Row]], None]
     duration: Mapping[Scale, str]

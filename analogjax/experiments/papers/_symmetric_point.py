@@ -125,6 +125,7 @@ REPRODUCTION = Reproduction(
     label=label,
     value="loss",
     published=PUBLISHED,
+    beside="authors' script",
     claims=(
         Claim("The larger the asymmetry, the higher analog SGD ends.", rising(*_ANALOG)),
         Claim("Up to 0.1 Tiki-Taka ends below all of them.", above(_ANALOG, _TIKI_TAKA[:2])),
