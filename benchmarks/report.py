@@ -322,7 +322,7 @@ def reproductions(old: str) -> str:
     for name in ALL:
         for scale in ("quick", "paper"):
             directory = RESULTS / "reproduce" / f"{name}-{scale}"
-            if directory.exists():
+            if (directory / "summary.json").exists():
                 content = json.loads((directory / "summary.json").read_text())
                 figure = (directory / "figure.png").relative_to(HERE.parent)
                 pages.append(page(content, f"../{figure}").strip())

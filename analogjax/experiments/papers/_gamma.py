@@ -116,5 +116,5 @@ REPRODUCTION = Reproduction(
         Claim("At its best gamma, six tiles reach more than four.", _more_tiles_help),
     ),
     draw=draw,
-    duration={"quick": "four minutes", "paper": "a day"},
+    duration={"quick": "six minutes", "paper": "a day"},
 )

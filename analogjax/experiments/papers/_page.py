@@ -84,7 +84,7 @@ def _table(content: dict[str, Any]) -> list[str]:
                 else "-"
             )
         cells.append(_number(content, _mean(row["values"])))
-        cells.append(f"{statistics.mean(row['seconds']):,.1f}")
+        cells.append(_seconds(statistics.mean(row["seconds"])))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -98,6 +98,10 @@ def _number(content: dict[str, Any], number: Published) -> str:
     form = "{:.2f}" if content["unit"] == "%" else "{:.2e}"
     spread = "" if number.spread is None else f" ± {form.format(number.spread)}"
     return form.format(number.value) + spread
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 def _verdict(claim: dict[str, Any]) -> str:
@@ -118,5 +122,5 @@ def _made_by(content: dict[str, Any]) -> str:
     seconds = sum(second for row in content["results"] for second in row["seconds"])
     return (
         f"analogjax {content['analogjax']}, JAX {content['jax']}, {content['machine']}; "
-        f"{seconds:,.0f} s in all, without compilation."
+        f"{_seconds(seconds)} s in all, without compilation."
     )
