@@ -30,6 +30,7 @@ def training(data):
     from analogjax.devices import SoftBounds
     from analogjax.experiments import DigitsNet, make_training
     from analogjax.experiments._rules import RuleSettings, make_optimizer
+    from analogjax.experiments._training import whole_training
 
     steps = len(data.train_labels) // BATCH
 
@@ -40,8 +41,7 @@ def training(data):
             return make_optimizer(settings, device, key, epochs=EPOCHS, steps_per_epoch=steps)
 
         one = make_training(DigitsNet(), optimizer, data, batch_size=BATCH)
-        start = one.init(jax.random.key(seed))
-        _, metrics = jax.lax.scan(lambda state, _: one.epoch(state), start, length=EPOCHS)
+        metrics = whole_training(one, jax.random.key(seed), EPOCHS)
         return {"accuracy": metrics.test_accuracy[-1], "loss": metrics.train_loss[-1]}
 
     return train

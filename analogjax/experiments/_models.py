@@ -129,6 +129,11 @@ class SigmoidNet(nn.Module):
         return dense(self.classes)(x)
 
 
+def network_for(dataset: str, **fields) -> nn.Module:
+    """The convolutional network for images of a data set: DigitsNet for digits, else LeNet-5."""
+    return DigitsNet(**fields) if dataset == "digits" else LeNet5(**fields)
+
+
 def _on_arrays(model):
     """The convolution and the dense layer of a model, with its converters and mapping."""
     settings = {

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from analogjax.devices import SoftBounds
 from analogjax.experiments._data import ImageSet, load
-from analogjax.experiments._models import DigitsNet, LeNet5
+from analogjax.experiments._models import network_for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class TaskOptions:
 
     def model(self) -> nn.Module:
         """The network for the images: DigitsNet for digits, else LeNet-5."""
-        return DigitsNet() if self.dataset == "digits" else LeNet5()
+        return network_for(self.dataset)
 
     def device(self) -> SoftBounds:
         """A soft-bounds device of so many states, with all its variation."""

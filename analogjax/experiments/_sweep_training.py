@@ -10,7 +10,7 @@ from analogjax.devices import check_device
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._sweep_grid import Cell
-from analogjax.experiments._training import make_training
+from analogjax.experiments._training import make_training, whole_training
 
 # Numbers of the rule that training can trace; its other settings are compiled in.
 RATES = ("learning_rate", "gamma", "transfer_lr", "chop_prob", "digital_learning_rate")
@@ -110,10 +110,7 @@ def cell_training(task: TaskOptions):
             )
 
         training = make_training(model, optimizer, data, batch_size=cell["batch_size"])
-        state = training.init(jax.random.key(cell["seed"]))
-        _, metrics = jax.lax.scan(
-            lambda state, _: training.epoch(state), state, length=cell["epochs"]
-        )
+        metrics = whole_training(training, jax.random.key(cell["seed"]), cell["epochs"])
         return {name: values[-1] for name, values in metrics._asdict().items()}
 
     return train

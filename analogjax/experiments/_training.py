@@ -134,6 +134,18 @@ def make_training(
     return Training(init, epoch, steps)
 
 
+def whole_training(training: Training, key: jax.Array, epochs: int) -> EpochMetrics:
+    """What each epoch of a whole training reports, ``(epochs,)`` each: one pure function of a key.
+
+    Args:
+      training: as made by :func:`make_training`.
+      key: PRNG key of everything in it.
+      epochs: passes over the training images.
+    """
+    start = training.init(key)
+    return jax.lax.scan(lambda state, _: training.epoch(state), start, length=epochs)[1]
+
+
 def over_seeds(training: Training) -> Training:
     """The same training for several keys at once, in one compiled call.
 

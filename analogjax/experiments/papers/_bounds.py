@@ -8,7 +8,13 @@ from analogjax.experiments.papers._reproduction import (
     above,
     rising,
 )
-from analogjax.experiments.papers._two_tiles import QUICK, STATIC, draw_over, train_network
+from analogjax.experiments.papers._two_tiles import (
+    QUICK,
+    STATIC,
+    cells_over,
+    draw_over,
+    train_network,
+)
 
 TAUS = {"dense": (0.7, 0.78, 0.8), "convolutional": (0.6, 0.7, 0.8)}
 DW_MIN = 1e-3
@@ -34,13 +40,7 @@ PUBLISHED = {
 def cells(scale):
     task = {"quick": QUICK, "paper": PAPER}[scale]
     networks = {"quick": ("convolutional",), "paper": ("convolutional", "dense")}[scale]
-    return [
-        {**task, "network": network, "rule": rule, "tau": tau, "seed": seed}
-        for network in networks
-        for rule in ("digital SGD", "analog SGD", "Tiki-Taka")
-        for tau in (TAUS[network] if rule != "digital SGD" else (0.0,))
-        for seed in range(3)
-    ]
+    return cells_over(task, "tau", {network: TAUS[network] for network in networks})
 
 
 def make(data_dir):

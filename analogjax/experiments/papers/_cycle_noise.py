@@ -8,7 +8,13 @@ from analogjax.experiments.papers._reproduction import (
     above,
     within,
 )
-from analogjax.experiments.papers._two_tiles import QUICK, STATIC, draw_over, train_network
+from analogjax.experiments.papers._two_tiles import (
+    QUICK,
+    STATIC,
+    cells_over,
+    draw_over,
+    train_network,
+)
 
 NOISES = (0.1, 0.3, 0.6, 0.9, 1.2)
 TAU, STEPS = 0.7, 1200
@@ -45,13 +51,7 @@ def cells(scale):
     task = {"quick": QUICK, "paper": PAPER}[scale]
     networks = {"quick": ("convolutional",), "paper": ("convolutional", "dense")}[scale]
     noises = {"quick": (0.1, 0.6, 1.2), "paper": NOISES}[scale]
-    return [
-        {**task, "network": network, "rule": rule, "noise": noise, "seed": seed}
-        for network in networks
-        for rule in ("digital SGD", "analog SGD", "Tiki-Taka")
-        for noise in (noises if rule != "digital SGD" else (0.0,))
-        for seed in range(3)
-    ]
+    return cells_over(task, "noise", dict.fromkeys(networks, noises))
 
 
 def make(data_dir):

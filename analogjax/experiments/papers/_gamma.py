@@ -1,11 +1,15 @@
 """The significance of a tile relative to the one before: Li et al. 2025, Figs. 7 and 11."""
 
 from analogjax.devices import SoftBounds
-from analogjax.experiments._data import load
-from analogjax.experiments._models import DigitsNet, LeNet5
-from analogjax.experiments.papers._images import beside_digital, train_images
+from analogjax.experiments.papers._images import beside_digital
 from analogjax.experiments.papers._least_squares import draw_lines
-from analogjax.experiments.papers._multi_tile import BATCH, TASKS, digital_rate, published, tuned
+from analogjax.experiments.papers._multi_tile import (
+    TASKS,
+    digital_rate,
+    published,
+    train,
+    tuned,
+)
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, Values
 
 GAMMAS = (0.1, 0.25, 0.5, 0.7, 0.9)
@@ -47,23 +51,20 @@ def cells(scale):
 
 
 def make(data_dir):
-    def train(dataset, epochs, settings, num_tiles, states, gamma, seed):
-        data = load(dataset, data_dir)
-        model = DigitsNet() if dataset == "digits" else LeNet5()
-        steps = len(data.train_labels) // BATCH
+    def cell_training(dataset, epochs, settings, num_tiles, states, gamma, seed):
         device = SoftBounds.with_states(states)
 
-        def optimizer(key):
+        def optimizer(key, steps):
             rule = (
                 tuned(device, key, num_tiles, steps * epochs, gamma)
                 if settings == "tuned"
-                else published(1.0, device, key, num_tiles, steps, gamma)
+                else published(device, key, num_tiles, steps, gamma, as_code=True)
             )
             return beside_digital(rule, digital_rate(steps))
 
-        return train_images(model, data, optimizer, epochs=epochs, batch_size=BATCH, seed=seed)
+        return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
 
-    return train
+    return cell_training
 
 
 def label(row):
@@ -73,8 +74,10 @@ def label(row):
 def draw(figure, rows):
     panels = figure.subplots(1, 2, sharey=True)
     for axes, states in zip(panels, (4, 10), strict=True):
-        own = [{**r, "percent": 100 * r["accuracy"]} for r in rows if r["states"] == states]
-        draw_lines(axes, own, lambda r: f"{r['num_tiles']} tiles", x="gamma", value="percent")
+        own = [row for row in rows if row["states"] == states]
+        draw_lines(
+            axes, own, lambda r: f"{r['num_tiles']} tiles", x="gamma", value="accuracy", scale=100
+        )
         for num_tiles, color in ((4, "C0"), (6, "C1")):
             axes.plot(GAMMAS, _NUMBERS[states, num_tiles], "x", color=color)
         axes.set(xlabel=r"$\gamma$", title=f"{states} states")

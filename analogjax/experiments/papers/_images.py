@@ -9,7 +9,7 @@ import optax
 
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._sweep import Row
-from analogjax.experiments._training import make_training
+from analogjax.experiments._training import make_training, whole_training
 from analogjax.experiments.papers._reproduction import Published
 from analogjax.nn import labels
 
@@ -24,16 +24,19 @@ def beside_digital(rule: Optimizer, digital_rate: optax.ScalarOrSchedule) -> Opt
 def train_images(
     model,
     data: ImageSet,
-    optimizer: Callable[[jax.Array], Optimizer],
+    optimizer: Callable[[jax.Array, int], Optimizer],
     *,
     epochs: int,
     batch_size: int,
     seed,
 ) -> dict[str, jax.Array]:
-    """A whole training: the last test accuracy, and what each epoch reported."""
-    training = make_training(model, optimizer, data, batch_size=batch_size)
-    state = training.init(jax.random.key(seed))
-    _, metrics = jax.lax.scan(lambda state, _: training.epoch(state), state, length=epochs)
+    """A whole training: the last test accuracy, and what each epoch reported.
+
+    ``optimizer`` is made from a key and the number of steps in an epoch.
+    """
+    steps = len(data.train_labels) // batch_size
+    training = make_training(model, lambda key: optimizer(key, steps), data, batch_size=batch_size)
+    metrics = whole_training(training, jax.random.key(seed), epochs)
     return {
         "accuracy": metrics.test_accuracy[-1],
         "accuracies": metrics.test_accuracy,

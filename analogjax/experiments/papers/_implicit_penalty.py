@@ -113,7 +113,7 @@ REPRODUCTION = Reproduction(
     label=label,
     value="weight",
     published=PUBLISHED,
-    beside="plain NumPy",
+    beside="recorded",
     claims=(
         Claim(
             "The more noise, the further from the minimum.",

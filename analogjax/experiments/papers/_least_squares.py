@@ -25,13 +25,13 @@ def losses(rule, problem: LeastSquares, gradient, steps: int, seed, *, start=0.0
     return problem.loss(path)
 
 
-def draw_lines(axes, rows: list[Row], label, *, x: str, value: str, **style) -> None:
+def draw_lines(axes, rows: list[Row], label, *, x: str, value: str, scale: float = 1.0) -> None:
     """One line for each label over a name of the cells: the means, with the range of the seeds."""
     for name in dict.fromkeys(label(row) for row in rows):
         own = [row for row in rows if label(row) == name]
         places = sorted({row[x] for row in own})
-        values = [[row[value] for row in own if row[x] == place] for place in places]
-        (line,) = axes.plot(places, [np.mean(v) for v in values], "o-", label=name, **style)
+        values = [[scale * row[value] for row in own if row[x] == place] for place in places]
+        (line,) = axes.plot(places, [np.mean(v) for v in values], "o-", label=name)
         ends = [min(v) for v in values], [max(v) for v in values]
         axes.fill_between(places, *ends, color=line.get_color(), alpha=0.2, lw=0)
 

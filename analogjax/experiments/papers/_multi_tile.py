@@ -7,7 +7,7 @@ import optax
 
 from analogjax.devices import SoftBounds
 from analogjax.experiments._data import load
-from analogjax.experiments._models import DigitsNet, LeNet5
+from analogjax.experiments._models import network_for
 from analogjax.experiments.papers._images import beside_digital, draw_accuracies, train_images
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, rising
 from analogjax.rules import (
@@ -54,18 +54,20 @@ def cells(scale):
     return [{**TASKS[scale], **rule, "seed": seed} for rule in RULES for seed in range(SEEDS)]
 
 
-def make(data_dir):
-    def train(dataset, epochs, rule, num_tiles, settings, seed):
-        data = load(dataset, data_dir)
-        model = DigitsNet() if dataset == "digits" else LeNet5()
-        steps = len(data.train_labels) // BATCH
+def train(data_dir, dataset: str, optimizer, *, epochs: int, seed):
+    """A whole training of the network for the data set, in mini-batches of the publication."""
+    model, data = network_for(dataset), load(dataset, data_dir)
+    return train_images(model, data, optimizer, epochs=epochs, batch_size=BATCH, seed=seed)
 
-        def optimizer(key):
+
+def make(data_dir):
+    def cell_training(dataset, epochs, rule, num_tiles, settings, seed):
+        def optimizer(key, steps):
             return _optimizer(rule, num_tiles, settings, key, steps, epochs)
 
-        return train_images(model, data, optimizer, epochs=epochs, batch_size=BATCH, seed=seed)
+        return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
 
-    return train
+    return cell_training
 
 
 def digital_rate(epoch_steps: int):
@@ -94,8 +96,7 @@ def _optimizer(rule: str, num_tiles: int, settings: str, key: jax.Array, steps: 
         case "residual learning" if settings == "tuned":
             analog = tuned(device, key, num_tiles, steps * epochs)
         case "residual learning":
-            constant = settings == "code"
-            analog = published(1.0 if constant else rate, device, key, num_tiles, steps)
+            analog = published(device, key, num_tiles, steps, as_code=settings == "code")
     return beside_digital(analog, rate)
 
 
@@ -103,11 +104,14 @@ def _times(factor: float, schedule):
     return lambda count: factor * schedule(count)
 
 
-def published(rate, device, key, num_tiles: int, epoch_steps: int, gamma=GAMMA):
-    """Periods of 2 * 5^k steps and rates of 0.1 * 1.2^n, k and n those of the source."""
+def published(device, key, num_tiles: int, epoch_steps: int, gamma=GAMMA, *, as_code: bool):
+    """Periods of 2 * 5^k steps and rates of 0.1 * 1.2^n, k and n those of the source.
+
+    The published code has a gradient and a period of the warm start of its own.
+    """
     sources = range(1, num_tiles)
     return residual_learning(
-        rate,
+        1.0 if as_code else digital_rate(epoch_steps),
         device,
         key=key,
         num_tiles=num_tiles,
@@ -115,7 +119,7 @@ def published(rate, device, key, num_tiles: int, epoch_steps: int, gamma=GAMMA):
         transfer_lr=[0.1 * 1.2**n for n in sources],
         transfer_every=[2 * 5 ** (num_tiles - 1 - n) for n in sources],
         warm_start=Plateau(window=epoch_steps, threshold=1e-4, patient_threshold=-0.01),
-        warm_start_every=10 if rate == 1.0 else 2,
+        warm_start_every=10 if as_code else 2,
     )
 
 

@@ -66,7 +66,6 @@ class Reproduction:
       claims: what is checked.
       draw: draws the figure of the rows.
       duration: about how long each scale takes on two CPU cores, in words.
-      at_once: cells in one call, None for as many as fit.
     """
 
     name: str
@@ -84,7 +83,6 @@ class Reproduction:
     claims: tuple[Claim, ...] = ()
     draw: Callable[[Any, list[Row]], None]
     duration: Mapping[Scale, str]
-    at_once: int | None = None
 
     def values(self, rows: list[Row]) -> Values:
         """What the table shows, by label, one value a seed."""

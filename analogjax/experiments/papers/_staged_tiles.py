@@ -101,7 +101,7 @@ REPRODUCTION = Reproduction(
     label=label,
     value="error",
     published=PUBLISHED,
-    beside="plain NumPy",
+    beside="recorded",
     claims=(
         Claim("The more tiles, the smaller the error.", falling("1 tile", *PUBLISHED)),
         Claim("Each ends within a factor of two of what was recorded.", near(PUBLISHED, 2.0)),

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 from analogjax.experiments._data import load
-from analogjax.experiments._models import DigitsNet, LeNet5, SigmoidNet
+from analogjax.experiments._models import SigmoidNet, network_for
 from analogjax.experiments.papers._images import beside_digital, train_images
 from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.nn import Mapping
@@ -38,15 +38,11 @@ def train_network(
     One column is transferred each step, at the rate of the digital parameters. Arrays are read
     through default converters and have a learned scale of their outputs.
     """
-    data = load(dataset, data_dir)
-    batch = BATCH[network]
-    steps = drop_every * (len(data.train_labels) // batch)
     digital = rule == "digital SGD"
-    rate = optax.exponential_decay(
-        DIGITAL_RATE if digital else ANALOG_RATE, steps, drop_to, staircase=True
-    )
 
-    def optimizer(key):
+    def optimizer(key, steps):
+        start = DIGITAL_RATE if digital else ANALOG_RATE
+        rate = optax.exponential_decay(start, drop_every * steps, drop_to, staircase=True)
         if digital:
             return optax.with_extra_args_support(optax.sgd(rate))
         if rule == "analog SGD":
@@ -54,8 +50,25 @@ def train_network(
         tt = tiki_taka(FAST_RATE, device, key=key, gamma=gamma, transfer_lr=rate)
         return beside_digital(tt, rate)
 
-    model = _model(dataset, network, digital)
-    return train_images(model, data, optimizer, epochs=epochs, batch_size=batch, seed=seed)
+    return train_images(
+        _model(dataset, network, digital),
+        load(dataset, data_dir),
+        optimizer,
+        epochs=epochs,
+        batch_size=BATCH[network],
+        seed=seed,
+    )
+
+
+def cells_over(task: dict[str, Any], name: str, values: dict[str, tuple[float, ...]]):
+    """Three seeds of each rule at the values of a network; digital SGD knows none and has 0."""
+    return [
+        {**task, "network": network, "rule": rule, name: value, "seed": seed}
+        for network, own in values.items()
+        for rule in ("digital SGD", "analog SGD", "Tiki-Taka")
+        for value in (own if rule != "digital SGD" else (0.0,))
+        for seed in range(3)
+    ]
 
 
 def draw_over(figure, rows, *, x: str, name: str) -> None:
@@ -68,10 +81,8 @@ def draw_over(figure, rows, *, x: str, name: str) -> None:
         digital = [100 * row["accuracy"] for row in own if row["rule"] == "digital SGD"]
         if digital:
             axes.axhline(np.mean(digital), color="k", ls="--", label="digital SGD")
-        analog = [
-            {**row, "percent": 100 * row["accuracy"]} for row in own if row["rule"] != "digital SGD"
-        ]
-        draw_lines(axes, analog, lambda row: row["rule"], x=x, value="percent")
+        analog = [row for row in own if row["rule"] != "digital SGD"]
+        draw_lines(axes, analog, lambda row: row["rule"], x=x, value="accuracy", scale=100)
         axes.set(xlabel=name, ylabel="test accuracy (%)", title=network)
         axes.legend()
 
@@ -80,6 +91,4 @@ def _model(dataset: str, network: str, digital: bool):
     arrays: dict[str, Any] = (
         {} if digital else {"io": AnalogIO(), "mapping": Mapping(learn_out_scaling=True)}
     )
-    if network == "dense":
-        return SigmoidNet(**arrays)
-    return DigitsNet(**arrays) if dataset == "digits" else LeNet5(**arrays)
+    return SigmoidNet(**arrays) if network == "dense" else network_for(dataset, **arrays)

@@ -35,7 +35,6 @@ def test_the_claims_on_learning_rates_hold_of_the_mean_of_pulses(monkeypatch):
     check_claims(_learning_rates.REPRODUCTION, range(3))
 
 
-@pytest.mark.slow
 @pytest.mark.slow  # Many pulses.
 def test_the_claims_on_the_symmetric_point_hold():
     # Of one problem: at this rate the steps are stable only as short trains of pulses, not cheap.
