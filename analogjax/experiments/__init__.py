@@ -8,7 +8,9 @@ from analogjax.experiments._matrix import train_matrix as train_matrix
 from analogjax.experiments._models import DigitsNet as DigitsNet
 from analogjax.experiments._models import LeNet5 as LeNet5
 from analogjax.experiments._models import SigmoidNet as SigmoidNet
+from analogjax.experiments._resnet import ResNet as ResNet
 from analogjax.experiments._resnet import ResNet18 as ResNet18
+from analogjax.experiments._resnet import ResNet34 as ResNet34
 from analogjax.experiments._sweep import sweep as sweep
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
@@ -25,7 +27,9 @@ __all__ = [
     "ImageSet",
     "LeNet5",
     "LeastSquares",
+    "ResNet",
     "ResNet18",
+    "ResNet34",
     "RunState",
     "SigmoidNet",
     "Training",

@@ -1,4 +1,4 @@
-"""The residual network of 18 layers for small images, in plain flax."""
+"""Residual networks for small images, in plain flax."""
 
 import functools
 
@@ -7,15 +7,19 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 
-class ResNet18(nn.Module):
-    """ResNet-18 with the stem for small images: a 3 x 3 convolution and no pooling.
+class ResNet(nn.Module):
+    """A residual network with the stem for small images: a 3 x 3 convolution and no pooling.
 
     Its kernels have the paths ``stem/kernel``, ``stage3_1/Conv_0/kernel`` and so on, stages counted
     from 1 and blocks from 0, and ``head/kernel``. Batch statistics are in ``batch_stats``.
 
     Attributes:
       classes: number of classes.
-      width: channels of the first stage; each of the four has twice those of the one before.
+      width: channels of the first stage; each has twice those of the one before.
+      blocks: number of blocks of each stage; ``ResNet18`` and ``ResNet34`` have four stages of
+        (2, 2, 2, 2) and (3, 4, 6, 3).
+      mean: of the images' channels, taken off first.
+      std: of the images' channels, by which they are divided then.
 
     Reference: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR (2016),
     arXiv:1512.03385.
@@ -31,18 +35,26 @@ class ResNet18(nn.Module):
 
     classes: int = 10
     width: int = 64
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """Logits ``(batch, classes)`` of images ``(batch, height, width, channels)``."""
-        x = nn.Conv(self.width, (3, 3), use_bias=False, name="stem")(images)
+        x = (images - jnp.asarray(self.mean)) / jnp.asarray(self.std)
+        x = nn.Conv(self.width, (3, 3), use_bias=False, name="stem")(x)
         x = nn.relu(_norm(train, name="stem_norm")(x))
-        for stage in range(4):
-            for block in range(2):
+        for stage, blocks in enumerate(self.blocks):
+            for block in range(blocks):
                 strides = 2 if stage > 0 and block == 0 else 1
                 name = f"stage{stage + 1}_{block}"
                 x = _Block(self.width * 2**stage, strides, name=name)(x, train)
         return nn.Dense(self.classes, name="head")(x.mean((1, 2)))
+
+
+ResNet18 = functools.partial(ResNet, blocks=(2, 2, 2, 2))
+ResNet34 = functools.partial(ResNet, blocks=(3, 4, 6, 3))
 
 
 class _Block(nn.Module):
@@ -63,4 +75,4 @@ class _Block(nn.Module):
 
 
 def _norm(train: bool, name: str | None = None) -> nn.BatchNorm:
-    return nn.BatchNorm(use_running_average=not train, dtype=jnp.float32, name=name)
+    return nn.BatchNorm(not train, momentum=0.9, dtype=jnp.float32, name=name)

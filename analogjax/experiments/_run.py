@@ -146,13 +146,12 @@ def run(
         _check_loss(settings, epoch, report.train_loss)
         metrics.append(report)
         on_epoch(epoch, report)
-    loss, accuracy, pulses = (np.stack(column) for column in zip(*metrics, strict=True))
     return RunResult(
         settings=settings,
         seeds=seeds,
-        train_loss=loss,
-        test_accuracy=accuracy,
-        pulses=pulses,
+        train_loss=np.stack([report.train_loss for report in metrics]),
+        test_accuracy=np.stack([report.test_accuracy for report in metrics]),
+        pulses=np.stack([report.pulses for report in metrics]),
         seconds=np.asarray(seconds),
         compile_seconds=compile_seconds,
         samples_per_epoch=training.steps_per_epoch * batch_size,

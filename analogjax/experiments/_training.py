@@ -9,10 +9,13 @@ import optax
 from flax import linen as nn
 
 from analogjax.experiments._data import ImageSet
+from analogjax.experiments._text import TextSet
 from analogjax.nn import linen as ann
 from analogjax.rules import AnalogState, leaf_name
 
 READS = 2**31  # Apart from all numbers of epochs, so that samples keep their order.
+AUGMENTATION = 1
+STATISTICS = "batch_stats"
 
 
 class RunState(NamedTuple):
@@ -20,12 +23,14 @@ class RunState(NamedTuple):
 
     Attributes:
       params: parameters of the model.
+      variables: its other collections: scales of a mapping, statistics of batches.
       opt_state: state of the optimizer, the tiles included.
       key: root key of the order of the samples and of the noise of reads; never consumed.
       epoch: number of epochs made, int32.
     """
 
     params: Any
+    variables: dict[str, Any]
     opt_state: Any
     key: jax.Array
     epoch: jax.Array
@@ -36,12 +41,14 @@ class EpochMetrics(NamedTuple):
 
     Attributes:
       train_loss: mean cross-entropy of the mini-batches, before each update.
-      test_accuracy: share of the test images classified correctly after the epoch.
+      test_accuracy: share of the test labels that are the likeliest after the epoch.
+      test_loss: mean cross-entropy of the test labels after the epoch.
       pulses: pulses sent to all tiles since the start.
     """
 
     train_loss: jax.Array
     test_accuracy: jax.Array
+    test_loss: jax.Array
     pulses: jax.Array
 
 
@@ -62,29 +69,34 @@ class Training(NamedTuple):
 def make_training(
     model: nn.Module,
     make_optimizer: Callable[[jax.Array], optax.GradientTransformationExtraArgs],
-    data: ImageSet,
+    data: ImageSet | TextSet,
     *,
     batch_size: int,
     factors: bool = True,
+    augment: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
+    label_smoothing: float = 0.0,
 ) -> Training:
     """Builds a training of ``model`` on ``data``.
 
-    Each epoch visits the training images in a new random order, drawn from the key and the number
-    of the epoch, and leaves out the last images that fill no mini-batch. Both functions are pure:
-    wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once.
+    Each epoch visits the training samples in a new random order, drawn from the key and the number
+    of the epoch, and leaves out the last ones that fill no mini-batch. Both functions are pure:
+    wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once. A model
+    with statistics of batches is called with ``train=True`` where it learns.
 
     Args:
       model: a linen model of layers of :mod:`analogjax.nn.linen`.
       make_optimizer: from a key to the optimizer, so that each seed has devices of its own.
-      data: the images.
-      batch_size: images in a mini-batch.
+      data: the images or the text.
+      batch_size: samples in a mini-batch.
       factors: give the rule the factors (x, delta) of each layer, and so every sample's pulses.
+      augment: ``(key, images) -> images``, changes each mini-batch before it is learned.
+      label_smoothing: share of the target that is spread evenly over the classes, in [0, 1).
 
     Returns:
       The training.
 
     Raises:
-      ValueError: if the batch size is below 1 or above the number of training images.
+      ValueError: if the batch size is below 1 or above the number of training samples.
     """
     samples = len(data.train_labels)
     if not 1 <= batch_size <= samples:
@@ -97,41 +109,64 @@ def make_training(
 
     def init(key: jax.Array) -> RunState:
         key_params, key_order, key_rule = jax.random.split(key, 3)
-        params = model.init(key_params, train_x[:1])["params"]
+        variables = dict(model.init(key_params, train_x[:1]))
+        params = variables.pop("params")
         opt_state = make_optimizer(key_rule).init(params)
-        return RunState(params, opt_state, key_order, jnp.zeros((), jnp.int32))
+        return RunState(params, variables, opt_state, key_order, jnp.zeros((), jnp.int32))
 
     # Draws are addressed through the key in the state, so the update needs no key of its own.
     update = make_optimizer(jax.random.key(0)).update
 
-    def loss_fn(params, taps, x, y, key):
-        logits = model.apply({"params": params, "taps": taps}, x, rngs={"analog": key})
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
+    def loss_fn(params, taps, variables, x, y, key):
+        logits, changed = model.apply(
+            {"params": params, "taps": taps, **variables},
+            x,
+            rngs={"analog": key},
+            mutable=[STATISTICS],
+            **_learning(variables),
+        )
+        return _cross_entropy(logits, y, label_smoothing).mean(), {**variables, **changed}
 
-    gradients = jax.value_and_grad(loss_fn, argnums=(0, 1))
+    gradients = jax.value_and_grad(loss_fn, argnums=(0, 1), has_aux=True)
 
     def step(carry, batch_and_key):
-        params, opt_state = carry
+        params, variables, opt_state = carry
         batch, key = batch_and_key
         x, y = train_x[batch], train_y[batch]
-        taps = ann.taps(model, {"params": params}, x)
-        loss, (grads, pairs) = gradients(params, taps, x, y, key)
+        if augment is not None:
+            x = augment(jax.random.fold_in(key, AUGMENTATION), x)
+        taps = ann.taps(model, {"params": params, **variables}, x, **_learning(variables))
+        (loss, variables), (grads, pairs) = gradients(params, taps, variables, x, y, key)
         extra = {"factors": pairs} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
-        return (optax.apply_updates(params, updates), opt_state), loss
+        return (optax.apply_updates(params, updates), variables, opt_state), loss
 
     def epoch(state: RunState) -> tuple[RunState, EpochMetrics]:
         order = jax.random.permutation(jax.random.fold_in(state.key, state.epoch), samples)
         batches = order[: steps * batch_size].reshape(steps, batch_size)
         reads = jax.random.fold_in(jax.random.fold_in(state.key, READS), state.epoch)
         keys = jax.random.split(reads, steps + 1)
-        start = state.params, state.opt_state
+        start = state.params, state.variables, state.opt_state
         carry, losses = jax.lax.scan(step, start, (batches, keys[:-1]))
         new = RunState(*carry, state.key, state.epoch + 1)
-        hits = _hits(model, new.params, test_x, test_y, keys[-1])
-        return new, EpochMetrics(losses.mean(), hits / len(test_y), pulses_sent(new.opt_state))
+        variables = {"params": new.params, **new.variables}
+        accuracy, loss = _tested(model, variables, test_x, test_y, keys[-1])
+        return new, EpochMetrics(losses.mean(), accuracy, loss, pulses_sent(new.opt_state))
 
     return Training(init, epoch, steps)
+
+
+def _learning(variables) -> dict[str, Any]:
+    """How a model is told that it learns: one without statistics has no such argument."""
+    return {"train": True} if STATISTICS in variables else {}
+
+
+def _cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    """The cross-entropy of each label; with smoothing, its target is shared with all classes."""
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    if not smoothing:
+        return loss
+    return (1 - smoothing) * loss - smoothing * jax.nn.log_softmax(logits).mean(-1)
 
 
 def whole_training(training: Training, key: jax.Array, epochs: int) -> EpochMetrics:
@@ -195,24 +230,24 @@ def pulses_sent(opt_state) -> jax.Array:
     return jnp.asarray(sum(totals), jnp.float32)
 
 
-def _hits(model, params, images, labels, key, chunk: int = 500) -> jax.Array:
-    """Number of images classified correctly, in chunks that bound the memory of the patches."""
+def _tested(model, variables, samples, labels, key, chunk: int = 500):
+    """Accuracy and mean loss on test samples, in chunks that bound the memory of the patches."""
 
-    def count(x, y, key):
-        logits = model.apply({"params": params}, x, rngs={"analog": key})
-        return (logits.argmax(-1) == y).sum()
+    def totals(x, y, key):
+        logits = model.apply(variables, x, rngs={"analog": key})
+        return jnp.stack([(logits.argmax(-1) == y).sum(), _cross_entropy(logits, y).sum()])
 
     # Else XLA computes at length, while it compiles, what a first layer makes of constant images.
-    images = jax.lax.optimization_barrier(images)
+    samples = jax.lax.optimization_barrier(samples)
     whole = len(labels) // chunk * chunk
-    hits = jnp.zeros((), jnp.int32)
+    total = jnp.zeros(2)
     if whole < len(labels):
-        hits += count(images[whole:], labels[whole:], key)
+        total += totals(samples[whole:], labels[whole:], key)
     if whole:
         parts = (
-            images[:whole].reshape(-1, chunk, *images.shape[1:]),
-            labels[:whole].reshape(-1, chunk),
+            samples[:whole].reshape(-1, chunk, *samples.shape[1:]),
+            labels[:whole].reshape(-1, chunk, *labels.shape[1:]),
             jax.random.split(jax.random.fold_in(key, whole), whole // chunk),
         )
-        hits += jax.lax.map(lambda part: count(*part), parts).sum()
-    return hits
+        total += jax.lax.map(lambda part: totals(*part), parts).sum(0)
+    return total / labels.size

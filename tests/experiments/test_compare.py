@@ -20,7 +20,7 @@ def test_the_first_mistake_stops_the_other_trainings_and_is_the_one_told(tmp_pat
             raise FloatingPointError("the loss of analog SGD")
         for epoch in range(3000):
             epochs[settings.title] = epoch
-            on_epoch(epoch, EpochMetrics(*np.zeros((3, 1))))
+            on_epoch(epoch, EpochMetrics(*np.zeros((4, 1))))
             time.sleep(0.01)
 
     monkeypatch.setattr(_compare, "run", run)

@@ -1,0 +1,79 @@
+"""Images as the JPEG files of one NumPy archive."""
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+def read_jpeg_archive(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of an ``.npz`` archive of JPEG files.
+
+    It holds the arrays ``jpeg``, uint8, the bytes of all ``n`` files one after another;
+    ``offsets``, ``(n + 1,)``, where each file begins and the last one ends; ``labels``, ``(n,)``.
+
+    Args:
+      path: the archive.
+      size: height and width that all images must have, in pixels.
+
+    Returns:
+      Images ``(n, height, width, 3)``, uint8, and labels ``(n,)``, integers.
+
+    Raises:
+      ValueError: for a damaged archive or image; the message names it.
+      FileNotFoundError: for a missing archive.
+    """
+    raw, offsets, labels = _arrays(path)
+    n = len(labels)
+    if n < 1:
+        raise ValueError(f"{path} is damaged: it holds no images.")
+    if len(offsets) != n + 1:
+        raise ValueError(f"{path} is damaged: {n} labels need {n + 1} offsets, not {len(offsets)}.")
+    if offsets[0] != 0 or offsets[-1] != len(raw) or np.any(offsets[1:] < offsets[:-1]):
+        raise ValueError(
+            f"{path} is damaged: its offsets do not rise from 0 to the {len(raw)} bytes it holds."
+        )
+    images = np.empty((n, *size, 3), np.uint8)
+    for i in range(n):
+        images[i] = _decoded(path, i, raw[offsets[i] : offsets[i + 1]], size)
+    return images, labels
+
+
+def _arrays(path: Path) -> list[np.ndarray]:
+    """The arrays jpeg, offsets and labels."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist.")
+    kinds = {"jpeg": np.uint8, "offsets": np.integer, "labels": np.integer}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in kinds}
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is damaged or not an archive of JPEG files: {error}.") from error
+    for name, kind in kinds.items():
+        if arrays[name].ndim != 1 or not np.issubdtype(arrays[name].dtype, kind):
+            raise ValueError(
+                f"{path} is damaged: '{name}' should be a vector of {kind.__name__}, but is "
+                f"{arrays[name].dtype} of shape {arrays[name].shape}."
+            )
+    return list(arrays.values())
+
+
+def _decoded(path: Path, index: int, raw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One image, ``(height, width, 3)``."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(raw.tobytes()), formats=["JPEG"]) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} is damaged: image {index} is no JPEG file ({error}).") from error
+    if pixels.shape[:2] != size:
+        raise ValueError(
+            f"{path} should hold images of {size[0]} by {size[1]} pixels, but image {index} has "
+            f"{pixels.shape[0]} by {pixels.shape[1]}."
+        )
+    return pixels
