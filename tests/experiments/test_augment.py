@@ -11,6 +11,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from analogjax.experiments._augment import cutout, flip, shift
 from analogjax.experiments._auto_augment import POLICY, amount_of, auto_augment
 from analogjax.experiments._image_ops import BLENDS, MOVES, OPERATIONS, apply_change, make_change
+from analogjax.experiments.papers._resnet import augment
 
 SIZE, SMALL = 32, 16
 N = 2048
@@ -251,3 +252,11 @@ def test_shift_and_auto_augment_name_what_they_cannot_do():
         shift(jax.random.key(0), grey, pad=-1)
     with pytest.raises(ValueError, match="needs images of 3 channels, red to blue, got 1"):
         auto_augment(jax.random.key(0), grey)
+
+
+def test_the_augmentation_of_the_residual_networks_leaves_images():
+    images = jax.random.uniform(jax.random.key(0), (4, SIZE, SIZE, 3))
+    changed = jax.jit(augment)(jax.random.key(1), images)
+    assert changed.shape == images.shape
+    assert 0 <= changed.min() <= changed.max() <= 1
+    assert not jnp.allclose(changed, images, atol=0.1)

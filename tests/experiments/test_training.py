@@ -11,7 +11,11 @@ from analogjax.devices import SoftBounds
 from analogjax.experiments import DigitsNet, ImageSet, LeNet5, load, make_training, over_seeds
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._run import run
+from analogjax.experiments._text import TextSet
+from analogjax.experiments._training import _cross_entropy, whole_training
+from analogjax.nn import Mapping, labels
 from analogjax.nn import linen as ann
+from analogjax.rules import analog_sgd
 
 DEVICE = SoftBounds.with_states(10)
 BATCH = 16
@@ -165,3 +169,73 @@ def test_a_bad_setting_is_refused_before_anything_runs(data, change, message):
 def test_a_network_has_so_many_parameters(model, side, size):
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.ones((1, side, side, 1)))
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == size
+
+
+class Normed(nn.Module):
+    """One layer with a mapping after a batch norm, so that there are collections of all kinds."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.BatchNorm(not train, momentum=0.9)(x.reshape(x.shape[0], -1))
+        return ann.Dense(10, mapping=Mapping(weight_scaling_omega=0.5))(x)
+
+
+def digital(key):
+    del key
+    return optax.with_extra_args_support(optax.sgd(0.1))
+
+
+def test_batch_statistics_are_averaged_and_scales_stay(data):
+    trained = make_training(Normed(), digital, data, batch_size=BATCH)
+    start = trained.init(jax.random.key(0))
+    end, report = jax.jit(trained.epoch)(start)
+    scales = (state.variables["mapping"]["Dense_0"]["array_0_0"]["scale"] for state in (start, end))
+    assert jnp.array_equal(*scales)
+    # Each step keeps 0.9 of the average; all batches have been seen once, in some order.
+    share = 1 - 0.9**4
+    mean = end.variables["batch_stats"]["BatchNorm_0"]["mean"] / share
+    own = data.train_images.reshape(64, -1).mean(0)
+    np.testing.assert_allclose(mean, own, atol=0.1)
+    assert report.test_loss < 3
+
+
+def test_images_are_augmented_where_they_are_learned_alone(data):
+    def nothing(key, images):
+        return jnp.zeros_like(images)
+
+    trained = make_training(OneLayer(), digital, data, batch_size=BATCH, augment=nothing)
+    start = trained.init(jax.random.key(0))
+    end, _ = jax.jit(trained.epoch)(start)
+    kernels = (s.params["Dense_0"]["kernel"] for s in (start, end))
+    assert jnp.array_equal(*kernels)  # Black images have no gradient for it, biases have.
+    assert not jnp.array_equal(*(s.params["Dense_0"]["bias"] for s in (start, end)))
+
+
+def test_smoothed_labels_have_the_loss_of_smoothed_targets():
+    logits = jax.random.normal(jax.random.key(0), (5, 3))
+    targets = optax.smooth_labels(jax.nn.one_hot(jnp.array([0, 1, 2, 0, 1]), 3), 0.1)
+    expected = optax.softmax_cross_entropy(logits, targets)
+    loss = _cross_entropy(logits, jnp.array([0, 1, 2, 0, 1]), 0.1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+class NextLetter(nn.Module):
+    """Logits of the next letter from the last one alone."""
+
+    @nn.compact
+    def __call__(self, text):
+        return ann.Dense(3)(jax.nn.one_hot(text, 3))
+
+
+def test_a_text_is_learned():
+    letters = np.arange(96, dtype=np.int32).reshape(-1, 8) % 3
+    text = TextSet(letters, (letters + 1) % 3, letters[:2], (letters[:2] + 1) % 3)
+
+    def rule(key):
+        rule = analog_sgd(1.0, DEVICE, key=key)
+        return optax.partition({"analog": rule, "digital": optax.sgd(1.0)}, labels)
+
+    trained = make_training(NextLetter(), rule, text, batch_size=4)
+    metrics = jax.jit(lambda key: whole_training(trained, key, 8))(jax.random.key(0))
+    assert metrics.test_accuracy[-1] == 1
+    assert metrics.test_loss[-1] < metrics.test_loss[0]

@@ -3,12 +3,15 @@
 from analogjax.experiments.papers import (
     _asymptotic_error,
     _bounds,
+    _characters,
     _cycle_noise,
     _dynamics,
+    _fashion,
     _gamma,
     _implicit_penalty,
     _learning_rates,
     _multi_tile,
+    _resnet,
     _responses,
     _staged_tiles,
     _symmetric_point,
@@ -29,7 +32,10 @@ ALL = {
         _responses,
         _cycle_noise,
         _multi_tile,
+        _fashion,
         _gamma,
+        _resnet,
+        _characters,
     )
 }
 

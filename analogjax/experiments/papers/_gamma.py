@@ -55,12 +55,13 @@ def make(data_dir):
         device = SoftBounds.with_states(states)
 
         def optimizer(key, steps):
+            rate = digital_rate(steps)
             rule = (
                 tuned(device, key, num_tiles, steps * epochs, gamma)
                 if settings == "tuned"
-                else published(device, key, num_tiles, steps, gamma, as_code=True)
+                else published(device, key, num_tiles, rate, steps, gamma, as_code=True)
             )
-            return beside_digital(rule, digital_rate(steps))
+            return beside_digital(rule, rate)
 
         return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
 

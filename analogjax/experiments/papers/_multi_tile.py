@@ -54,31 +54,47 @@ def cells(scale):
     return [{**TASKS[scale], **rule, "seed": seed} for rule in RULES for seed in range(SEEDS)]
 
 
-def train(data_dir, dataset: str, optimizer, *, epochs: int, seed):
+def train(data_dir, dataset: str, optimizer, *, epochs: int, seed, batch_size: int = BATCH):
     """A whole training of the network for the data set, in mini-batches of the publication."""
     model, data = network_for(dataset), load(dataset, data_dir)
-    return train_images(model, data, optimizer, epochs=epochs, batch_size=BATCH, seed=seed)
+    return train_images(model, data, optimizer, epochs=epochs, batch_size=batch_size, seed=seed)
 
 
 def make(data_dir):
     def cell_training(dataset, epochs, rule, num_tiles, settings, seed):
         def optimizer(key, steps):
-            return _optimizer(rule, num_tiles, settings, key, steps, epochs)
+            return rule_of(rule, num_tiles, settings, key, steps, epochs)
 
         return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
 
     return cell_training
 
 
-def digital_rate(epoch_steps: int):
-    """The learning rate that the paper prints, over the steps."""
-    return optax.exponential_decay(RATE, HALVE_EVERY * epoch_steps, 0.5, staircase=True)
+def digital_rate(epoch_steps: int, start: float = RATE):
+    """A learning rate of the paper, over the steps."""
+    return optax.exponential_decay(start, HALVE_EVERY * epoch_steps, 0.5, staircase=True)
 
 
-def _optimizer(rule: str, num_tiles: int, settings: str, key: jax.Array, steps: int, epochs: int):
-    """The rule with what the paper and its code say; ``steps`` are those of an epoch."""
-    rate = digital_rate(steps)
-    device = SoftBounds.with_states(STATES)
+def rule_of(
+    rule: str,
+    num_tiles: int,
+    settings: str,
+    key: jax.Array,
+    steps: int,
+    epochs: int,
+    *,
+    states: int = STATES,
+    gamma: float = GAMMA,
+    start: float = RATE,
+    fast_rate: float = 0.1,
+):
+    """The rule with what the paper and its code say.
+
+    ``steps`` are those of an epoch, ``start`` is the first learning rate of the digital parameters
+    and ``fast_rate`` the rate of the fast array of Tiki-Taka v2.
+    """
+    rate = digital_rate(steps, start)
+    device = SoftBounds.with_states(states)
     match rule:
         case "digital SGD":
             return optax.with_extra_args_support(optax.sgd(rate))
@@ -92,11 +108,12 @@ def _optimizer(rule: str, num_tiles: int, settings: str, key: jax.Array, steps: 
                 transfer_lr=_times(0.1, rate),
             )
         case "Tiki-Taka v2":
-            analog = tiki_taka_v2(0.1, device, key=key, transfer_lr=rate)
+            analog = tiki_taka_v2(fast_rate, device, key=key, transfer_lr=rate)
         case "residual learning" if settings == "tuned":
-            analog = tuned(device, key, num_tiles, steps * epochs)
+            analog = tuned(device, key, num_tiles, steps * epochs, gamma)
         case "residual learning":
-            analog = published(device, key, num_tiles, steps, as_code=settings == "code")
+            as_code = settings == "code"
+            analog = published(device, key, num_tiles, rate, steps, gamma, as_code=as_code)
     return beside_digital(analog, rate)
 
 
@@ -104,14 +121,14 @@ def _times(factor: float, schedule):
     return lambda count: factor * schedule(count)
 
 
-def published(device, key, num_tiles: int, epoch_steps: int, gamma=GAMMA, *, as_code: bool):
+def published(device, key, num_tiles: int, rate, epoch_steps: int, gamma=GAMMA, *, as_code: bool):
     """Periods of 2 * 5^k steps and rates of 0.1 * 1.2^n, k and n those of the source.
 
     The published code has a gradient and a period of the warm start of its own.
     """
     sources = range(1, num_tiles)
     return residual_learning(
-        1.0 if as_code else digital_rate(epoch_steps),
+        1.0 if as_code else rate,
         device,
         key=key,
         num_tiles=num_tiles,
