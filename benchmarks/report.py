@@ -317,7 +317,8 @@ def reproductions(old: str) -> str:
         "Made by `python benchmarks/report.py` from `benchmarks/results/reproduce`, whose "
         "directories `analogjax reproduce NAME --out DIR` fills. Where a claim does not hold, or a "
         "number is not that of the publication, it says so here. Mean ± standard deviation over "
-        "seeds; seconds are those of one training, without compilation.",
+        "seeds; seconds are those of one training, without compilation, while the machine did "
+        "other work too.",
     ]
     for name in ALL:
         for scale in ("quick", "paper"):

@@ -1,6 +1,7 @@
 """Published results as sweeps, each with its settings and what was published in one file."""
 
 from analogjax.experiments.papers import (
+    _asymmetry,
     _asymptotic_error,
     _bounds,
     _characters,
@@ -34,6 +35,7 @@ ALL = {
         _multi_tile,
         _fashion,
         _gamma,
+        _asymmetry,
         _resnet,
         _characters,
     )

@@ -99,5 +99,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "ten minutes", "paper": "a day"},
+    duration={"quick": "seven minutes", "paper": "a day"},
 )
