@@ -233,7 +233,7 @@ REPRODUCTION = Reproduction(
         "AutoAugment and partly erased. Residual learning has periods of 3 * 2^k and rates of "
         "0.3 * 1.2^n; its gamma at ten states, which is not given, is 0.5. --data-dir holds the "
         "binary files or archives of JPEG files; --only CIFAR-10 leaves the other set out. The "
-        "quick scale trains ten layers of width 4 on 8 by 8 digits for 36 epochs, residual "
+        "quick scale trains ten layers of width 4 on 8 by 8 digits for 12 epochs, residual "
         "learning with the tuned settings of multi-tile: compare the order, and all with arrays "
         "that are held still at their random start while the digital layers learn around them, "
         "which the publication does not show."
