@@ -9,18 +9,12 @@ from analogjax.devices import SoftBounds
 from analogjax.experiments._text import load_text
 from analogjax.experiments._training import make_training, whole_training
 from analogjax.experiments._transformer import CharTransformer
+from analogjax.experiments.papers._multi_tile import tuned
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, falling
 from analogjax.nn import Analog, Mapping
 from analogjax.nn import linen as ann
 from analogjax.periphery import AnalogIO
-from analogjax.rules import (
-    Stages,
-    by_path,
-    mixed_precision,
-    residual_learning,
-    tiki_taka,
-    tiki_taka_v2,
-)
+from analogjax.rules import by_path, mixed_precision, tiki_taka, tiki_taka_v2
 
 DIGITAL = "all digital, Adam"
 STATES, TILES = 4, 4
@@ -85,18 +79,7 @@ def _optimizer(rule: str, key, steps: int):
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(1.0, device, key=key, transfer_lr=0.1)
         case "residual learning, 4 tiles":
-            analog = residual_learning(
-                1.0,
-                device,
-                key=key,
-                num_tiles=TILES,
-                gamma=0.5,
-                transfer_lr=0.1,
-                transfer_every=4,
-                reads_per_transfer=4,
-                warm_start=Stages(steps // (TILES - 1)),
-                chain=False,
-            )
+            analog = tuned(device, key, TILES, steps, learning_rate=1.0)
     return by_path({ARRAYS: analog}, otherwise=adam)
 
 

@@ -6,11 +6,16 @@ from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
     TASKS,
     digital_rate,
-    published,
+    residual_of,
     train,
-    tuned,
 )
-from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, Values
+from analogjax.experiments.papers._reproduction import (
+    Claim,
+    Published,
+    Reproduction,
+    Values,
+    best_inside,
+)
 
 GAMMAS = (0.1, 0.25, 0.5, 0.7, 0.9)
 # Read off the figures, by states and tiles.
@@ -56,11 +61,7 @@ def make(data_dir):
 
         def optimizer(key, steps):
             rate = digital_rate(steps)
-            rule = (
-                tuned(device, key, num_tiles, steps * epochs, gamma)
-                if settings == "tuned"
-                else published(device, key, num_tiles, rate, steps, gamma, as_code=True)
-            )
+            rule = residual_of(settings, device, key, num_tiles, rate, steps, epochs, gamma)
             return beside_digital(rule, rate)
 
         return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
@@ -87,12 +88,6 @@ def draw(figure, rows):
     panels[0].legend(title="crosses: published")
 
 
-def _best_inside(values: Values) -> bool:
-    """Whether neither the smallest nor the largest gamma is the best of any line."""
-    lines = [[values[_name(*both, gamma)].mean() for gamma in GAMMAS] for both in _NUMBERS]
-    return all(max(line) > max(line[0], line[-1]) for line in lines)
-
-
 def _more_tiles_help(values: Values) -> bool:
     """Whether six tiles reach more than four at their best gammas."""
     best = {both: max(values[_name(*both, gamma)].mean() for gamma in GAMMAS) for both in _NUMBERS}
@@ -116,7 +111,10 @@ REPRODUCTION = Reproduction(
     unit="%",
     published=PUBLISHED,
     claims=(
-        Claim("The best gamma lies between 0.1 and 0.9.", _best_inside),
+        Claim(
+            "The best gamma lies between 0.1 and 0.9.",
+            best_inside(*([_name(*both, gamma) for gamma in GAMMAS] for both in _NUMBERS)),
+        ),
         Claim("At its best gamma, six tiles reach more than four.", _more_tiles_help),
     ),
     draw=draw,

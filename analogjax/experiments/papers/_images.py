@@ -29,13 +29,17 @@ def train_images(
     epochs: int,
     batch_size: int,
     seed,
+    **options,
 ) -> dict[str, jax.Array]:
     """A whole training: the last test accuracy, and what each epoch reported.
 
-    ``optimizer`` is made from a key and the number of steps in an epoch.
+    ``optimizer`` is made from a key and the number of steps in an epoch; ``options`` are those of
+    :func:`analogjax.experiments.make_training`.
     """
     steps = len(data.train_labels) // batch_size
-    training = make_training(model, lambda key: optimizer(key, steps), data, batch_size=batch_size)
+    training = make_training(
+        model, lambda key: optimizer(key, steps), data, batch_size=batch_size, **options
+    )
     metrics = whole_training(training, jax.random.key(seed), epochs)
     return {
         "accuracy": metrics.test_accuracy[-1],

@@ -109,11 +109,8 @@ def rule_of(
             )
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(fast_rate, device, key=key, transfer_lr=rate)
-        case "residual learning" if settings == "tuned":
-            analog = tuned(device, key, num_tiles, steps * epochs, gamma)
         case "residual learning":
-            as_code = settings == "code"
-            analog = published(device, key, num_tiles, rate, steps, gamma, as_code=as_code)
+            analog = residual_of(settings, device, key, num_tiles, rate, steps, epochs, gamma)
     return beside_digital(analog, rate)
 
 
@@ -121,7 +118,16 @@ def _times(factor: float, schedule):
     return lambda count: factor * schedule(count)
 
 
-def published(device, key, num_tiles: int, rate, epoch_steps: int, gamma=GAMMA, *, as_code: bool):
+def residual_of(
+    settings: str, device, key, num_tiles: int, rate, steps: int, epochs: int, gamma=GAMMA
+):
+    """Residual learning with some settings; ``rate`` is that of the paper, ``steps`` an epoch's."""
+    if settings == "tuned":
+        return tuned(device, key, num_tiles, steps * epochs, gamma)
+    return _published(device, key, num_tiles, rate, steps, gamma, as_code=settings == "code")
+
+
+def _published(device, key, num_tiles: int, rate, epoch_steps: int, gamma, *, as_code: bool):
     """Periods of 2 * 5^k steps and rates of 0.1 * 1.2^n, k and n those of the source.
 
     The published code has a gradient and a period of the warm start of its own.
@@ -140,10 +146,10 @@ def published(device, key, num_tiles: int, rate, epoch_steps: int, gamma=GAMMA, 
     )
 
 
-def tuned(device, key, num_tiles: int, all_steps: int, gamma=GAMMA):
-    """Stages of equal length, a tenth of the gradient's rate, a read each step."""
+def tuned(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, learning_rate=0.1):
+    """Stages of equal length, a read each step; by default a tenth of the gradient's rate."""
     return residual_learning(
-        0.1,
+        learning_rate,
         device,
         key=key,
         num_tiles=num_tiles,

@@ -128,6 +128,16 @@ def within(labels: Collection[str], most: float) -> Callable[[Values], bool]:
     return holds
 
 
+def best_inside(*lines: list[str]) -> Callable[[Values], bool]:
+    """Whether on each line of labels neither the first nor the last has the best mean."""
+
+    def holds(values: Values) -> bool:
+        means = [[values[label].mean() for label in line] for line in lines]
+        return all(max(line) > max(line[0], line[-1]) for line in means)
+
+    return holds
+
+
 def near(published: Mapping[str, Published], factor: float) -> Callable[[Values], bool]:
     """Whether the mean of each published label is within a factor of what was published."""
 

@@ -10,8 +10,7 @@ from analogjax.experiments._augment import cutout, flip, shift
 from analogjax.experiments._auto_augment import auto_augment
 from analogjax.experiments._data import load
 from analogjax.experiments._resnet import ResNet
-from analogjax.experiments._training import make_training, whole_training
-from analogjax.experiments.papers._images import draw_accuracies
+from analogjax.experiments.papers._images import draw_accuracies, train_images
 from analogjax.experiments.papers._multi_tile import tuned
 from analogjax.experiments.papers._reproduction import (
     Claim,
@@ -130,21 +129,16 @@ def make(data_dir):
             ),
             [(pattern, Analog()) for pattern in ARRAYS],
         )
-        steps = len(data.train_labels) // batch_size
-        training = make_training(
+        return train_images(
             model,
-            lambda key: _optimizer(rule, states, num_tiles, settings, key, steps, epochs),
             data,
+            lambda key, steps: _optimizer(rule, states, num_tiles, settings, key, steps, epochs),
+            epochs=epochs,
             batch_size=batch_size,
+            seed=seed,
             augment=None if dataset == "digits" else augment,
             label_smoothing=SMOOTHING,
         )
-        metrics = whole_training(training, jax.random.key(seed), epochs)
-        return {
-            "accuracy": metrics.test_accuracy[-1],
-            "accuracies": metrics.test_accuracy,
-            "losses": metrics.train_loss,
-        }
 
     return cell_training
 
