@@ -1,6 +1,7 @@
 """Multi-tile residual learning: each tile learns what the coarser ones have left over."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import jax
 import optax
@@ -8,11 +9,13 @@ import optax
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, device_list
+from analogjax.rules._checks import check_choice, check_count, device_list
 from analogjax.rules._rates import periods, rates, scales
 from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
 from analogjax.rules._warm_start import WarmStart
+
+Source = Literal["last", "next"]
 
 
 def residual_learning(
@@ -30,6 +33,7 @@ def residual_learning(
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
     warm_start: WarmStart | None = None,
+    warm_start_from: Source = "last",
     warm_start_every: int | None = None,
     chain: bool = True,
     pulses: PulseScheme | None = None,
@@ -46,8 +50,9 @@ def residual_learning(
 
     With a warm start the tiles are first filled one at a time, the most significant first: in
     stage k = 0 ... N-1 only tile k is written, always from tile N, at the rate of the last
-    transfer; after the last stage the chain above starts, or with ``chain=False`` the last stage
-    goes on. On devices of few states the warm start is what makes the tiles work together, and a
+    transfer, or with ``warm_start_from="next"`` tiles k ... N-1 are written as in the chain, so
+    that each tile between averages what tile k is to learn; after the last stage the whole chain
+    starts, or with ``chain=False`` the last stage goes on. On devices of few states the warm start is what makes the tiles work together, and a
     chain that starts while the coarse tiles still move by whole states can undo it: prefer
     :class:`analogjax.Stages` or :class:`analogjax.Plateau` to None, and try both values of
     ``chain``. The initial weights are on tile 0. With one tile this is
@@ -75,7 +80,9 @@ def residual_learning(
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
         and wires do to it; perfect by default.
       warm_start: how its stages follow each other, or None for the chain from the start.
-      warm_start_every: steps between two transfers of the warm start; :math:`T_{N-1}` by default.
+      warm_start_from: whether the warm start reads the "last" tile, as published, or each tile it
+        writes is written from the "next" one.
+      warm_start_every: steps between two transfers from the last tile; :math:`T_{N-1}` by default.
       chain: whether the chain follows the warm start; if not, its last stage goes on for ever.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
       transfer_pulses: scheme of the transfers; likewise.
@@ -86,7 +93,8 @@ def residual_learning(
 
     Raises:
       ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1, gamma outside (0, 1],
-        a sequence has the wrong length, or the loss is missing.
+        a sequence has the wrong length, the loss is missing, or ``warm_start_every`` is given with
+        ``warm_start_from="next"``, which has the periods of the chain.
 
     Reference: Li et al., arXiv:2510.02516, equations (6) and (7), Algorithm 1.
 
@@ -103,6 +111,12 @@ def residual_learning(
     """
     num_tiles = check_count("num_tiles", num_tiles)
     every = periods(transfer_every, num_tiles - 1)
+    check_choice("warm_start_from", warm_start_from, get_args(Source))
+    if warm_start_from == "next" and warm_start_every is not None:
+        raise ValueError(
+            f"warm_start_every={warm_start_every} has no effect with warm_start_from='next': leave "
+            f"it out, its periods are those of transfer_every."
+        )
     if warm_start_every is None:
         warm_start_every = every[-1] if every else 1
     rule = TransferChain(
@@ -113,6 +127,7 @@ def residual_learning(
         scale_rates=scale_transfer_lr,
         readout=readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
         chain=chain,
+        through=warm_start_from == "next",
         warm_period=check_count("warm_start_every", warm_start_every),
         pulses=pulses or BatchedPulses(),
         transfer_pulses=transfer_pulses or BatchedPulses(),

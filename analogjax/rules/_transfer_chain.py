@@ -28,8 +28,8 @@ class TransferChain:
 
     Every step the last tile takes the gradient. Every ``periods[n]`` steps some lines of tile
     n + 1 are read and written to tile n: :math:`W_n \leftarrow W_n + \beta_n W_{n+1}` in pulses.
-    During a warm start only the tile of the current stage is written, always from the last tile,
-    at the rate of the last transfer.
+    During a warm start the tile of the current stage is written from the last tile alone, at the
+    rate of the last transfer, or from the chain of all finer tiles.
 
     Attributes:
       devices: device of each tile, the most significant first.
@@ -39,7 +39,8 @@ class TransferChain:
       scale_rates: whether they are in units of the learning rate.
       readout: which lines a transfer reads, and through what.
       chain: whether the transfers of the chain follow a warm start.
-      warm_period: steps between two transfers of a warm start.
+      through: whether all tiles finer than that of the stage pass on during a warm start.
+      warm_period: steps between two transfers of a warm start from the last tile alone.
       pulses: scheme that sends the gradient.
       transfer_pulses: scheme that writes the transfers.
     """
@@ -53,6 +54,7 @@ class TransferChain:
     pulses: PulseScheme
     transfer_pulses: PulseScheme
     chain: bool = True
+    through: bool = False
     warm_period: int = 1
 
     def init(self, key: jax.Array, w: jax.Array) -> TileStack:
@@ -95,7 +97,7 @@ class TransferChain:
         return stack
 
     def _transfer(self, key, stack: TileStack, n: int, rates, step, stage) -> TileStack:
-        """Writes some lines of the next tile (in a warm start: of the last one) to tile ``n``."""
+        """Writes some lines of the next tile to tile ``n``, or what the warm start says."""
         last = len(self.devices) - 1
         source: Any = n + 1
         period: Any = self.periods[n]
@@ -105,16 +107,19 @@ class TransferChain:
         if stage is not None:
             stage = stage if self.chain else jnp.minimum(stage, last - 1)
             warm = stage < last
-            due = jnp.where(warm, (stage == n) & (step % self.warm_period == 0), due)
-            period = jnp.where(warm, self.warm_period, period)
-            rate = jnp.where(warm, rates[-1], rate)
-            source = jnp.where(warm, last, source)
+            if self.through:
+                due &= (n >= stage) | ~warm
+            else:
+                due = jnp.where(warm, (stage == n) & (step % self.warm_period == 0), due)
+                period = jnp.where(warm, self.warm_period, period)
+                rate = jnp.where(warm, rates[-1], rate)
+                source = jnp.where(warm, last, source)
 
         def transfer(stack):
             tile = stack.tiles[n]
             first = self.readout.first(key, tile, step // period - 1)
             change = self.readout.read(key, stack.tiles[n + 1], first)
-            if stage is not None and n + 1 < last:
+            if stage is not None and not self.through and n + 1 < last:
                 from_last = self.readout.read(key, stack.tiles[last], first)
                 change = jnp.where(warm, from_last, change)
             stack = count_reads(stack, source, self.readout.count(tile))

@@ -68,6 +68,16 @@ CHAINS = {
         (9, 3),
         40,
     ),
+    "stages_through_the_chain": (
+        True,
+        {
+            "transfer_every": 3,
+            "warm_start": analogjax.Stages(65),
+            "warm_start_from": "next",
+        },
+        (9, 3),
+        65,
+    ),
 }
 
 
@@ -81,7 +91,7 @@ def test_residual_learning_follows_its_equations(case):
     path, start, end = train(rule, X, D, with_factors)
     expected = transcriptions.chain(
         *parts(start), DEVICE.dw_min, gradients(with_factors), 0.4, (0.3, 0.2), periods, 2,
-        stage_length, settings.get("chain", True),
+        stage_length, settings.get("chain", True), settings.get("warm_start_from") == "next",
     )  # fmt: skip
     assert_same(path, end, *expected)
 

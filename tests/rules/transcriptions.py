@@ -36,12 +36,14 @@ class Gradient:
 
 
 def chain(
-    tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_length=None, after=True
+    tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_length=None, after=True,
+    through=False,
 ):
     """Multi-tile residual learning; returns the composite weight after every step, and the tiles.
 
     ``tiles[0]`` is the most significant one. ``stage_length`` is that of a staged warm start,
-    after which the chain follows, or else the last stage goes on.
+    after which the chain follows, or else the last stage goes on. Its tiles are written from the
+    last one alone, or ``through`` all finer ones.
     """
     last = len(tiles) - 1
     tiles = [np.asarray(w, float) for w in tiles]
@@ -54,10 +56,12 @@ def chain(
         )
         stage = last if stage_length is None else (t - 1) // stage_length
         stage = stage if after else min(stage, last - 1)
-        if stage < last:
+        if stage < last and not through:
             transfers = [(last, stage, periods[-1], rates[-1])]
         else:
             transfers = [(n + 1, n, periods[n], rates[n]) for n in range(last - 1, -1, -1)]
+            if stage < last:
+                transfers = [one for one in transfers if one[1] >= stage]
         for source, target, period, rate in transfers:
             if t % period:
                 continue
