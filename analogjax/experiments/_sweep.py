@@ -107,7 +107,8 @@ class _Call:
 
     def __init__(self, fn, values: Cell, group: list[Cell], static, at_once: int | None):
         self._static = static
-        self._devices = jax.local_devices()
+        # One cell does not need a second device to repeat it.
+        self._devices = jax.local_devices()[: len(group)]
         # The place is there for groups without a traced value.
         self._traced = jax.vmap(lambda place, traced: fn(**values, **traced))
         self.size = self._whole(min(len(group), at_once or len(group)))

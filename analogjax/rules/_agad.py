@@ -101,7 +101,7 @@ def agad(
     max_pulses: int = 1,
     auto_scale: bool = False,
     auto_momentum=0.99,
-    reads_per_transfer: int | None = 1,
+    reads_per_transfer: float | None = 1,
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
@@ -150,7 +150,8 @@ def agad(
         that it is the number of pulses that a vector of such magnitudes sends to the crosspoint
         of its largest entries; needs ``factors=``.
       auto_momentum: share of the mean before in these running means, for each mini-batch.
-      reads_per_transfer: lines read and written at each transfer; None for all.
+      reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
+        None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters

@@ -24,13 +24,13 @@ class Readout:
     """Which lines of a tile are read at a transfer, and through what.
 
     Attributes:
-      reads: lines read at each transfer; None for all of them.
+      reads: lines read at each transfer; below 1 a share of them; None for all of them.
       axis: 0 for input lines, 1 for output lines.
       random: whether to start at a random line each time, or where the last transfer has ended.
       through: the product that a read is, or None for a perfect one.
     """
 
-    reads: int | None = 1
+    reads: float | None = 1
     axis: int = 0
     random: bool = False
     through: Read | None = None
@@ -38,7 +38,9 @@ class Readout:
     def count(self, tile: Tile) -> int:
         """The number of lines a transfer reads of this tile."""
         size = tile.shape[self.axis]
-        return size if self.reads is None else min(self.reads, size)
+        if self.reads is None:
+            return size
+        return min(int(self.reads), size) if self.reads >= 1 else max(1, round(self.reads * size))
 
     def first(self, key: jax.Array, tile: Tile, transfer) -> jax.Array:
         """The first line of transfer number 0, 1, ..."""
@@ -71,13 +73,18 @@ class Readout:
         return self.through(key_read, one_hot, w.T if self.axis else w)
 
 
-def readout(reads: int | None, lines: Lines, order: Order, through: Read | None) -> Readout:
+def readout(reads: float | None, lines: Lines, order: Order, through: Read | None) -> Readout:
     """The readout of these settings of a rule; raises a ValueError if one is not valid."""
+    name = "reads_per_transfer (or a share of the lines in (0, 1))"
     check_choice("transfer_lines", lines, get_args(Lines))
     check_choice("transfer_order", order, get_args(Order))
     return Readout(
-        reads=None if reads is None else check_count("reads_per_transfer", reads),
+        reads=reads if reads is None or _is_share(reads) else check_count(name, reads),
         axis=get_args(Lines).index(lines),
         random=order == "random",
         through=through,
     )
+
+
+def _is_share(reads) -> bool:
+    return isinstance(reads, float) and 0 < reads < 1

@@ -28,7 +28,7 @@ def residual_learning(
     transfer_lr=0.1,
     scale_transfer_lr: bool = False,
     transfer_every: int | Sequence[int] = 5,
-    reads_per_transfer: int | None = 1,
+    reads_per_transfer: float | None = 1,
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
@@ -48,12 +48,14 @@ def residual_learning(
       W_N &\leftarrow \mathrm{pulse}(W_N, -\alpha\,\delta x^T) \quad\text{each sample} \\
       W_n &\leftarrow \mathrm{pulse}(W_n, +\beta_n W_{n+1}) \quad\text{every } T_n \text{ steps}
 
-    With a warm start the tiles are first filled one at a time, the most significant first: in
+    With a warm start the tiles are first filled one at a time, the most significant first. In
     stage k = 0 ... N-1 only tile k is written, always from tile N, at the rate of the last
-    transfer, or with ``warm_start_from="next"`` tiles k ... N-1 are written as in the chain, so
-    that each tile between averages what tile k is to learn; after the last stage the whole chain
-    starts, or with ``chain=False`` the last stage goes on. On devices of few states the warm start is what makes the tiles work together, and a
-    chain that starts while the coarse tiles still move by whole states can undo it: prefer
+    transfer; or with ``warm_start_from="next"``, which is not in the paper, tiles k ... N-1 are
+    written as in the chain, and each of them averages what it passes on. After the last stage the
+    whole chain starts, or with ``chain=False`` the last stage goes on.
+
+    On devices of few states the warm start is what makes the tiles work together, and a chain that
+    starts while the coarse tiles still move by whole states can undo it: prefer
     :class:`analogjax.Stages` or :class:`analogjax.Plateau` to None, and try both values of
     ``chain``. The initial weights are on tile 0. With one tile this is
     :func:`analogjax.analog_sgd`.
@@ -74,7 +76,8 @@ def residual_learning(
       scale_transfer_lr: whether the transfer rates are multiplied by the learning rate.
       transfer_every: a number T for nested counters, :math:`T_n = T^{N-n}` (each tile passes on
         after T updates of its own), or the absolute periods :math:`T_0 > ... > T_{N-1}` in steps.
-      reads_per_transfer: lines read and written at each transfer; None for all.
+      reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
+        None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters

@@ -50,7 +50,7 @@ def residual_learning_v2(
     transfer_every: int = 1,
     momentum=0.9,
     threshold=1.0,
-    reads_per_transfer: int | None = 1,
+    reads_per_transfer: float | None = 1,
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
@@ -82,7 +82,8 @@ def residual_learning_v2(
       transfer_every: T, steps (mini-batches) between two transfers.
       momentum: m, share of the average before, in [0, 1].
       threshold: :math:`\theta`, what H must exceed to be written, in granularities of W.
-      reads_per_transfer: lines read and written at each transfer; None for all.
+      reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
+        None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters

@@ -24,7 +24,7 @@ def tiki_taka(
     transfer_lr=1.0,
     scale_transfer_lr: bool = False,
     transfer_every: int | Sequence[int] = 1,
-    reads_per_transfer: int | None = 1,
+    reads_per_transfer: float | None = 1,
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
@@ -58,7 +58,8 @@ def tiki_taka(
       scale_transfer_lr: whether it is multiplied by the learning rate.
       transfer_every: T, steps (mini-batches) between two transfers; with more tiles a number for
         nested counters, :math:`T^{K-1-n}`, or the absolute period of each tile but the last.
-      reads_per_transfer: lines read and written at each transfer; None for all.
+      reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
+        None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters

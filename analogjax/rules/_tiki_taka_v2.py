@@ -58,7 +58,7 @@ def tiki_taka_v2(
     momentum=0.1,
     forget: bool = True,
     max_pulses: int = 1,
-    reads_per_transfer: int | None = 1,
+    reads_per_transfer: float | None = 1,
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
@@ -94,7 +94,8 @@ def tiki_taka_v2(
       momentum: m, the share that a pulse leaves in the buffer, in [0, 1].
       forget: whether a pulse empties the buffer but for that share, or takes only its own out.
       max_pulses: most pulses that one transfer writes to a crosspoint.
-      reads_per_transfer: lines read and written at each transfer; None for all.
+      reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
+        None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters

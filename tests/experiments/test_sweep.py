@@ -170,6 +170,25 @@ print([len(part) for part in calls], [round(row["y"] - row["x"], 5) for row in r
     assert done.stdout.strip() == f"[2, 1] {[draw] * 3}"
 
 
+def test_one_cell_runs_on_one_device_only():
+    code = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from analogjax.experiments import sweep
+seen = []
+def fn(x):
+    jax.debug.callback(lambda x: seen.append(float(x)), x)
+    return {"y": x}
+sweep(fn, {"x": [1.0]})
+jax.effects_barrier()
+print(seen)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert done.stdout.strip() == "[1.0]"
+
+
 @pytest.mark.parametrize(
     ("grid", "options", "message"),
     [

@@ -88,6 +88,8 @@ SETTINGS = [
     ("residual_learning", {"transfer_order": "any"}, "one of cyclic, random, got 'any'"),
     ("residual_learning", {"transfer_lr": -0.5}, "transfer_lr .* at least 0, got -0.5"),
     ("residual_learning", {"reads_per_transfer": 0}, "reads_per_transfer .*, got 0"),
+    ("residual_learning", {"reads_per_transfer": 1.5}, "or a share of the lines .*, got 1.5"),
+    ("residual_learning", {"reads_per_transfer": -0.5}, "reads_per_transfer .*, got -0.5"),
     ("residual_learning", {"device": [DEVICE] * 2, "num_tiles": 3}, "2 devices for 3 tiles"),
     ("tiki_taka", {"device": [DEVICE] * 3}, "Got 3 devices for 2 tiles"),
     ("tiki_taka", {"gamma": 1.5}, r"gamma must lie in \[0.0, 1.0\], got 1.5"),

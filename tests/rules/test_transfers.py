@@ -44,14 +44,16 @@ def read_times(path, axis):
 
 
 @pytest.mark.parametrize(("lines", "axis"), [("inputs", 0), ("outputs", 1)])
-@pytest.mark.parametrize("reads", [1, 2, None])
-def test_lines_come_in_turn(lines, axis, reads):
+@pytest.mark.parametrize(
+    ("reads", "counts"), [(1, (1, 1)), (2, (2, 2)), (None, SHAPE), (0.4, (2, 1)), (0.01, (1, 1))]
+)
+def test_lines_come_in_turn(lines, axis, reads, counts):
     times = read_times(slow_after(7, reads_per_transfer=reads, transfer_lines=lines), axis)
     size = SHAPE[axis]
     expected = np.zeros((7, size))
     for step in range(7):
-        for k in range(reads or size):
-            expected[step:, (step * (reads or size) + k) % size] += 1
+        for k in range(counts[axis]):
+            expected[step:, (step * counts[axis] + k) % size] += 1
     np.testing.assert_allclose(times, expected, atol=1e-5)
 
 

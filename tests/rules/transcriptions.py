@@ -36,9 +36,9 @@ class Gradient:
 
 
 def chain(
-    tiles, cells, dw_min, gradients, gamma, rates, periods, reads, stage_length=None, after=True,
-    through=False,
-):
+    tiles, cells, dw_min, gradients, gamma, rates, periods, reads,
+    stage_length=None, after=True, through=False,
+):  # fmt: skip
     """Multi-tile residual learning; returns the composite weight after every step, and the tiles.
 
     ``tiles[0]`` is the most significant one. ``stage_length`` is that of a staged warm start,
