@@ -17,6 +17,7 @@ except ImportError as error:  # pragma: no cover
     ) from error
 
 from analogjax.experiments._compare import CompareOptions, compare
+from analogjax.experiments._cores import cores
 from analogjax.experiments._device import DeviceOptions, device
 from analogjax.experiments._reproduce import ReproduceOptions, reproduce
 from analogjax.experiments._sweep_command import SweepOptions, sweep_command
@@ -72,11 +73,4 @@ def _one_device_a_core() -> None:
     os.environ.setdefault("NPROC", "1")
     # A program that has used JAX already keeps the devices that it has.
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", _cores())
-
-
-def _cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        jax.config.update("jax_num_cpu_devices", cores())

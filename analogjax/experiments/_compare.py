@@ -1,7 +1,6 @@
 """``analogjax compare``: the same network on the same devices under every rule."""
 
 import dataclasses
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from analogjax.experiments._cores import cores
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import epoch_progress
@@ -113,7 +113,7 @@ def _side_by_side(one: Callable, contestants: list[RuleSettings]) -> list[RunRes
     After the first mistake, or an interrupt, the others stop at the end of their epoch.
     """
     stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         futures = [pool.submit(one, settings, stop) for settings in contestants]
         try:
             for future in wait(futures, return_when=FIRST_EXCEPTION).done:

@@ -104,24 +104,25 @@ class TransferChain:
         rate: Any = rates[n]
         warm: Any = False
         due = step % period == 0
+        from_last = stage is not None and not self.through
         if stage is not None:
             stage = stage if self.chain else jnp.minimum(stage, last - 1)
             warm = stage < last
-            if self.through:
-                due &= (n >= stage) | ~warm
-            else:
+            if from_last:
                 due = jnp.where(warm, (stage == n) & (step % self.warm_period == 0), due)
                 period = jnp.where(warm, self.warm_period, period)
                 rate = jnp.where(warm, rates[-1], rate)
                 source = jnp.where(warm, last, source)
+            else:
+                due &= (n >= stage) | ~warm
 
         def transfer(stack):
             tile = stack.tiles[n]
             first = self.readout.first(key, tile, step // period - 1)
             change = self.readout.read(key, stack.tiles[n + 1], first)
-            if stage is not None and not self.through and n + 1 < last:
-                from_last = self.readout.read(key, stack.tiles[last], first)
-                change = jnp.where(warm, from_last, change)
+            if from_last and n + 1 < last:
+                gathered = self.readout.read(key, stack.tiles[last], first)
+                change = jnp.where(warm, gathered, change)
             stack = count_reads(stack, source, self.readout.count(tile))
             return write_lines(
                 key,
