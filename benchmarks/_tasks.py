@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import optax
 from flax import linen as nn
@@ -90,13 +91,17 @@ def digital(rate: float) -> optax.GradientTransformationExtraArgs:
 
 
 def residual(
-    rate: float, num_tiles: int, pulses: PulseScheme | None = None, device: Device = DEVICE
+    rate: float,
+    num_tiles: int,
+    pulses: PulseScheme | None = None,
+    device: Device = DEVICE,
+    key: jax.Array | int = 0,
 ) -> optax.GradientTransformationExtraArgs:
     """Residual learning, on one tile analog SGD; biases by SGD at the same rate."""
     rule = analogjax.residual_learning(
         rate,
         device,
-        key=0,
+        key=key,
         num_tiles=num_tiles,
         gamma=GAMMA,
         transfer_lr=TRANSFER_LR,

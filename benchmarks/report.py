@@ -6,6 +6,7 @@ Each table stands between two comments, ``<!-- NAME -->`` and ``<!-- end -->``; 
 ever typed. With --check nothing is written, and the exit status says whether the tables are true.
 """
 
+import functools
 import itertools
 import json
 import re
@@ -82,18 +83,22 @@ def mnist_table() -> str:
     return "\n".join(lines)
 
 
-def machine_line(content: dict) -> str:
+def machine_name(content: dict) -> str:
     """What the numbers of a record were measured on."""
     machine = content["machine"]
     kind = "" if machine["platform"] == "cpu" else f"{machine['device']}, "
-    return f"Measured on: {kind}{machine['cpus']} CPU cores, JAX {machine['jax']}."
+    return f"{kind}{machine['cpus']} CPU cores, JAX {machine['jax']}"
 
 
-def speed_table() -> str:
+def machine_line(content: dict) -> str:
+    """The same as a sentence."""
+    return f"Measured on: {machine_name(content)}."
+
+
+def speed_table(directory: Path = RESULTS) -> str:
     """Samples a second of every job, and their share of digital SGD, network by network."""
-    content = json.loads((RESULTS / "speed.json").read_text())
+    content = json.loads((directory / "speed.json").read_text())
     jobs = {(job["network"], job["name"], job["batch"]): job for job in content["jobs"]}
-    batches = sorted({batch for *_, batch in jobs})
 
     def cell(job: dict) -> str:
         share = f" ({job['of_digital']:.2f})" if "of_digital" in job else ""
@@ -102,6 +107,7 @@ def speed_table() -> str:
 
     lines = []
     for network in dict.fromkeys(network for network, *_ in jobs):
+        batches = sorted({batch for own, _, batch in jobs if own == network})
         header = " | ".join(f"batch {batch}" for batch in batches)
         lines += [f"| {network} | {header} | compile |", "|---" * (len(batches) + 2) + "|"]
         for name in dict.fromkeys(name for own, name, _ in jobs if own == network):
@@ -129,9 +135,9 @@ def peer_table() -> str:
     return "\n".join(lines)
 
 
-def kernel_table() -> str:
+def kernel_table(directory: Path = RESULTS) -> str:
     """Time, crosspoints/s and bytes/s of an update, by size of the array."""
-    content = json.loads((RESULTS / "kernel.json").read_text())
+    content = json.loads((directory / "kernel.json").read_text())
     lines = [
         "| array | update | time | crosspoints/s | bytes/s, at the least | of copying | compile |",
         "|---|---|---|---|---|---|---|",
@@ -146,6 +152,23 @@ def kernel_table() -> str:
     copied = content["copy_bytes_per_second"].items()
     speeds = " and ".join(f"{speed / 1e9:.1f} GB/s by {name}" for name, speed in copied)
     return "\n".join([*lines, "", f"Copying moves {speeds}. {machine_line(content)}"])
+
+
+def trainings_table() -> str:
+    """Trainings an hour by how many run at once, on each platform."""
+    content = json.loads((RESULTS / "trainings.json").read_text())
+    lines = [
+        "| machine | at once | a step | trainings an hour | compile |",
+        "|---|---|---|---|---|",
+    ]
+    for measured in content.values():
+        for row in measured["runs"]:
+            lines.append(
+                f"| {machine_name(measured)} | {row['at_once']} | "
+                f"{row['step_milliseconds']:.2f} ms | {row['trainings_per_hour']:,.0f} | "
+                f"{row['compile_seconds']:.0f} s |"
+            )
+    return "\n".join(lines)
 
 
 def memory_table() -> str:
@@ -293,6 +316,9 @@ TABLES = {
     "speed": speed_table,
     "peer": peer_table,
     "kernel": kernel_table,
+    "speed on a GPU": functools.partial(speed_table, RESULTS / "gpu"),
+    "kernel on a GPU": functools.partial(kernel_table, RESULTS / "gpu"),
+    "trainings": trainings_table,
     "memory": memory_table,
     "scaling": scaling_table,
     "periphery": periphery_table,

@@ -1,11 +1,16 @@
 """Sending given numbers of pulses to every crosspoint, one after another."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import elementwise
 from analogjax.pulses._words import normals, stream, uniform
+
+# Passes that suit processors which wait at each turn of a loop to learn whether it ends.
+PASSES = 4
 
 
 def apply_counts(
@@ -15,6 +20,7 @@ def apply_counts(
     w: jax.Array,
     up: jax.Array,
     down: jax.Array,
+    passes: int = 1,
 ) -> jax.Array:
     """The weights after ``up`` and ``down`` pulses in random order, each seeing the moved weight.
 
@@ -28,6 +34,7 @@ def apply_counts(
       w: weights, ``(in, out)``.
       up: int32 number of up pulses, ``(in, out)``.
       down: int32 number of down pulses, ``(in, out)``.
+      passes: how many pulses of each crosspoint are sent before it is asked whether any is left.
 
     Returns:
       The weights after all pulses.
@@ -35,7 +42,7 @@ def apply_counts(
     # In one row, since a CPU computes rows of a few numbers one number at a time.
     cells = jax.tree.map(lambda part: _row(part) if jnp.ndim(part) == 2 else part, cells)
     words, row, up, down = jax.tree.map(_row, (words, w, up, down))
-    row = _in_turns(words, device, cells, row, up, down)
+    row = elementwise(functools.partial(_in_turns, passes))(words, device, cells, row, up, down)
     return jax.tree.map(lambda part, before: part.reshape(before.shape), row, w)
 
 
@@ -43,8 +50,7 @@ def _row(part: jax.Array) -> jax.Array:
     return part.reshape(1, -1)
 
 
-@elementwise
-def _in_turns(words, device, cells, w, up, down):
+def _in_turns(passes: int, words, device, cells, w, up, down):
     """The weights after the pulses, all crosspoints taking their next one together."""
     shape = jnp.broadcast_shapes(words.shape, up.shape, down.shape)
     up, down, w = jax.tree.map(lambda part: jnp.broadcast_to(part, shape), (up, down, w))
@@ -64,4 +70,8 @@ def _in_turns(words, device, cells, w, up, down):
         w = device.pulse(cells, w, direction, xi)
         return i + 1, up - is_up, down - is_down, w
 
-    return jax.lax.while_loop(pending, one_pulse, (jnp.int32(0), up, down, w))[-1]
+    def some_pulses(carry):
+        return jax.lax.fori_loop(0, passes, lambda _, carry: one_pulse(carry), carry)
+
+    body = one_pulse if passes == 1 else some_pulses
+    return jax.lax.while_loop(pending, body, (jnp.int32(0), up, down, w))[-1]

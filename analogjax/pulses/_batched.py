@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
-from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._apply_counts import PASSES, apply_counts
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._bits import send_bits
-from analogjax.pulses._counts import count_coincidences
+from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._in_place import change_if
 from analogjax.pulses._lines import Lines, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
@@ -76,18 +76,19 @@ class BatchedPulses(PulseScheme):
         lines = line_probabilities(
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
-        shape = jax.tree.leaves(w)[0].shape
-        if math.prod(shape) <= _SMALL:
-            return _send_counted(key, device, cells, w, lines)
+        array = key, device, cells, w, lines
+        small = math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL
+        # Loops that end when the data say so are what other processors are slow at.
+        return jax.lax.platform_dependent(
+            cpu=lambda: _send_counted(*array) if small else self._send_on_cpu(*array),
+            default=lambda: _send_at_once(*array, self.desired_bl),
+        )
 
+    def _send_on_cpu(self, key, device, cells, w, lines):
         def send(*array):
             return _send_listed_or_counted(key, *array, lines, self.desired_bl)
 
-        # Listing coincidences is sequential work, which other processors are slow at.
-        return jax.lax.platform_dependent(
-            cpu=lambda: tallied(send, device, cells, w),
-            default=lambda: _send_counted(key, device, cells, w, lines),
-        )
+        return tallied(send, device, cells, w)
 
 
 # Crosspoints up to which a CPU counts as fast as it lists.
@@ -119,6 +120,14 @@ def _estimated_pulses(lines: Lines) -> jax.Array:
 
 def _send_counted(key, device, cells, w, lines: Lines) -> Sent:
     key_counts, key_order = jax.random.split(key)
-    up, down = count_coincidences(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
+    up, down = count_in_turn(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
     w = apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down)
     return Sent.summed(w, up, down)
+
+
+def _send_at_once(key, device, cells, w, lines: Lines, longest: int) -> Sent:
+    """As :func:`_send_counted`."""
+    key_counts, key_order = jax.random.split(key)
+    up, down = count_at_once(key_counts, lines, jax.tree.leaves(w)[0].shape[1], longest)
+    words = draw_words(key_order, up.shape)
+    return Sent.summed(apply_counts(words, device, cells, w, up, down, PASSES), up, down)

@@ -19,8 +19,10 @@ from analogjax.pulses._trains import (
 _CHUNK = 128
 
 
-def count_coincidences(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.Array, jax.Array]:
+def count_in_turn(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.Array, jax.Array]:
     r"""The numbers of up and of down pulses, with the joint law of the bit trains.
+
+    It takes as few operations as the drawn bits allow, which suits a CPU.
 
     Args:
       key: a PRNG key.
@@ -42,6 +44,45 @@ def count_coincidences(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.
         lambda carry: carry[0] < lines.length.max(), one_word, (jnp.int32(0), (none, none))
     )
     return ((total - net) / 2).astype(jnp.int32), ((total + net) / 2).astype(jnp.int32)
+
+
+def count_at_once(
+    key: jax.Array, lines: Lines, columns: int, longest: int
+) -> tuple[jax.Array, jax.Array]:
+    """The same numbers as :func:`count_in_turn`, for processors on which loops wait.
+
+    All slots of all lines are drawn, and the words of all pairs compared, in few operations whose
+    number does not follow from the data.
+
+    Args:
+      key: a PRNG key.
+      lines: as there.
+      columns: as there.
+      longest: int, length that no pulse train exceeds.
+
+    Returns:
+      As there.
+    """
+    key_x, key_d = jax.random.split(key)
+    groups, slots = columns // lines.d.shape[1], min(longest, SLOTS)
+    on_x, on_d = _by_group(lines.x, groups) > 0, _by_group(lines.d, groups) > 0
+    same = on_x[..., None] == on_d[:, :, None]
+
+    def one_word(n, counts):
+        words_x = _by_group(input_trains(key_x, lines, n * SLOTS, slots), groups)
+        words_d = _by_group(output_trains(key_d, lines, n * SLOTS, slots), groups)
+        number = jax.lax.population_count(words_x[..., None] & words_d[:, :, None])
+        more = (jnp.where(which, number, 0).sum(axis=0, dtype=jnp.int32) for which in (~same, same))
+        return jax.tree.map(jnp.add, counts, tuple(more))
+
+    none = jnp.zeros(same.shape[1:], jnp.int32)
+    counts = jax.lax.fori_loop(0, -(-longest // SLOTS), one_word, (none, none))
+    return jax.tree.map(lambda count: count.swapaxes(0, 1).reshape(-1, columns), counts)
+
+
+def _by_group(vectors: jax.Array, groups: int) -> jax.Array:
+    """Vectors that belong to groups in turn, ``(batch / G, G, lines)``."""
+    return vectors.reshape(-1, groups, vectors.shape[1])
 
 
 def _count_one_pair(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax.Array]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
-from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._apply_counts import PASSES, apply_counts
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._in_place import change_if
 from analogjax.pulses._send_list import MANY, Progress, send_counts
@@ -42,7 +42,7 @@ def send_increment(
     args = key_noise, device, cells, w, count, down
     # Working through a list is sequential, which other processors are slow at.
     w, total = jax.lax.platform_dependent(
-        cpu=lambda: _send_listed_or_all(*args, few), default=lambda: _send_all(*args)
+        cpu=lambda: _send_listed_or_all(*args, few), default=lambda: _send_all(*args, PASSES)
     )
     return Sent(w, jnp.where(down, 0, count), jnp.where(down, count, 0), total)
 
@@ -63,8 +63,8 @@ def _send_listed_or_all(key, device, cells, w, count, down, few):
     )
 
 
-def _send_all(key, device, cells, w, count, down):
+def _send_all(key, device, cells, w, count, down, passes=1):
     up, down = jnp.where(down, 0, count), jnp.where(down, count, 0)
-    w = apply_counts(draw_words(key, count.shape), device, cells, w, up, down)
+    w = apply_counts(draw_words(key, count.shape), device, cells, w, up, down, passes)
     sent = Sent.summed(w, up, down)
     return sent.w, sent.total

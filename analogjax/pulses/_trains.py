@@ -25,14 +25,18 @@ def trains(key, vector, line, probability, length, first, slots) -> jax.Array:
       probability: of a bit in one slot, of any sign.
       length: number of slots of each train.
       first: number of the first slot.
-      slots: how many slots, uint32, at most 32.
+      slots: how many slots, at most 32: uint32, or an int for all of them in one operation.
     """
 
     def draw(k, words):
         bit = uniform(line_words(key, vector, line, first + k)) <= jnp.abs(probability)
         return words | jnp.where(bit & (first + k < length), jnp.uint32(1) << k, jnp.uint32(0))
 
-    return jax.lax.fori_loop(jnp.uint32(0), slots, draw, jnp.zeros(probability.shape, jnp.uint32))
+    words = jnp.zeros(probability.shape, jnp.uint32)
+    if isinstance(slots, int):
+        numbers = jnp.arange(slots, dtype=jnp.uint32).reshape(-1, *(1,) * probability.ndim)
+        return draw(numbers, words).sum(axis=0, dtype=jnp.uint32)
+    return jax.lax.fori_loop(jnp.uint32(0), slots, draw, words)
 
 
 def input_trains(key, lines: Lines, first, slots) -> jax.Array:

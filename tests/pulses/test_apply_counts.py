@@ -1,6 +1,7 @@
 """Given numbers of pulses, sent one after another in random order."""
 
 import collections
+import functools
 import itertools
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from analogjax.devices import SoftBounds
-from analogjax.pulses._apply_counts import apply_counts
+from analogjax.pulses._apply_counts import PASSES, apply_counts
 from analogjax.pulses._words import draw_words
 
 KEY = jax.random.key(31)
@@ -87,3 +88,17 @@ def test_each_pulse_has_noise_of_its_own():
     w = apply_counts(draw_words(KEY, shape), device, cells, jnp.zeros(shape), up, down)
     law = stats.norm(0.003, 0.001 * 0.5 * np.sqrt(9))
     assert stats.kstest(np.asarray(w, float), law.cdf).pvalue > P_VALUE
+
+
+def test_several_pulses_in_a_turn_give_the_same_weights():
+    device = SoftBounds.with_states(10)
+    cells = device.sample(KEY, (6, 7))
+    up, down = (jax.random.randint(jax.random.fold_in(KEY, n), (6, 7), 0, 7) for n in range(2))
+    words, w = draw_words(KEY, up.shape), jnp.zeros(up.shape)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def after(passes):
+        return apply_counts(words, device, cells, w, up, down, passes)
+
+    assert (after(1) != w).any()
+    np.testing.assert_allclose(after(PASSES), after(1), atol=1e-6)

@@ -11,10 +11,9 @@ from closed_forms import SIGMAS, count_moments, line_probabilities, mean_score, 
 from dense_bits import send_densely
 
 from analogjax.devices import ConstantStep, SoftBounds, VectorCell
-from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
+from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses, _lines
 from analogjax.pulses._bits import send_bits
-from analogjax.pulses._counts import count_coincidences
-from analogjax.pulses._lines import Lines
+from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._listing import set_bits
 
 KEY = jax.random.key(17)
@@ -129,18 +128,37 @@ def test_every_coincidence_of_a_large_array_is_found_once_and_has_noise_of_its_o
         assert abs(np.corrcoef(noise, np.roll(noise, lag))[0, 1]) < 4 / np.sqrt(noise.size)
 
 
-def test_pairs_without_pulses_and_beyond_a_chunk_are_counted_right():
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("pairs", [1, 300])
+@pytest.mark.parametrize("longest", [10, 32, 70])
+def test_counted_in_turn_and_at_once_they_are_the_same(groups, pairs, longest):
+    """The one is for CPUs, the other for all other processors."""
+    x, d = (jax.random.normal(KEY, (pairs * groups, size)) for size in (7, 5))
+    x, d = (jnp.where(jnp.abs(part) < 0.3, 0.0, part) for part in (x, d))
+    lines = _lines.line_probabilities(
+        x, d, 20.0, 1.0, desired_bl=longest, update_management=True, update_bl_management=True
+    )
+    both = [
+        jax.jit(lambda: count_in_turn(KEY, lines, 5 * groups))(),
+        jax.jit(lambda: count_at_once(KEY, lines, 5 * groups, longest))(),
+    ]
+    assert both[0][0].max() > longest / 8
+    jax.tree.map(np.testing.assert_array_equal, *both)
+
+
+@pytest.mark.parametrize("count", [count_in_turn, functools.partial(count_at_once, longest=40)])
+def test_pairs_without_pulses_and_beyond_a_chunk_are_counted_right(count):
     pairs = 1000
     on = jnp.arange(pairs) % 3 == 0
     one = jnp.ones((pairs, 1))
-    lines = Lines(
+    lines = _lines.Lines(
         x=jnp.where(jnp.arange(pairs)[:, None] % 2 == 0, 1.0, -1.0) * jnp.ones((pairs, 3)),
         d=jnp.where(on[:, None], 1.0, 0.0) * jnp.ones((pairs, 2)),
         gain_x=one,
         gain_d=one,
         length=jnp.where(jnp.arange(pairs)[:, None] % 5 == 0, 40.0, 1.0),
     )
-    up, down = jax.jit(count_coincidences, static_argnums=2)(KEY, lines, 2)
+    up, down = jax.jit(count, static_argnums=2)(KEY, lines, 2)
     weight = np.where(np.arange(pairs) % 5 == 0, 40, 1) * np.asarray(on)
     np.testing.assert_array_equal(down, weight[::2].sum())
     np.testing.assert_array_equal(up, weight[1::2].sum())
@@ -170,7 +188,7 @@ def test_pulses_of_a_crosspoint_keep_the_order_of_the_samples(longest):
     sign = jnp.where(jnp.arange(samples) % 3 == 0, 1.0, -1.0)[:, None]
     one = jnp.ones((samples, 1))
     length = jnp.array([3.0, 1.0, 0.0, longest, 2.0, 40.0 if longest > 40 else 4.0, 1.0])[:, None]
-    lines = Lines(jnp.ones((samples, 6)), sign * jnp.ones((1, 5)), one, one, length)
+    lines = _lines.Lines(jnp.ones((samples, 6)), sign * jnp.ones((1, 5)), one, one, length)
     moved, _ = jax.jit(send_bits, static_argnums=(1, 5))(
         KEY, Recorder(), None, jnp.zeros((6, 5)), lines, longest
     )
