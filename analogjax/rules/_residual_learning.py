@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import jax
+import numpy as np
 import optax
 
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_choice, check_count, device_list
+from analogjax.rules._checks import check_choice, check_count, check_range, device_list
 from analogjax.rules._rates import periods, rates, scales
 from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
 from analogjax.rules._warm_start import WarmStart
 
-Source = Literal["last", "next"]
+Source = Literal["last", "last-but-one", "next"]
 
 
 def residual_learning(
@@ -32,6 +33,7 @@ def residual_learning(
     transfer_lines: Lines = "inputs",
     transfer_order: Order = "cyclic",
     transfer_read: Read | None = None,
+    transfer_threshold=0.0,
     warm_start: WarmStart | None = None,
     warm_start_from: Source = "last",
     warm_start_every: int | None = None,
@@ -50,9 +52,11 @@ def residual_learning(
 
     With a warm start the tiles are first filled one at a time, the most significant first. In
     stage k = 0 ... N-1 only tile k is written, always from tile N, at the rate of the last
-    transfer; or with ``warm_start_from="next"``, which is not in the paper, tiles k ... N-1 are
-    written as in the chain, and each of them averages what it passes on. After the last stage the
-    whole chain starts, or with ``chain=False`` the last stage goes on.
+    transfer. ``warm_start_from`` says what else may be done: with "last-but-one" tile N-1 goes on
+    taking over from tile N all the time, and tile k = 0 ... N-2 is written from tile N-1, as the
+    published code does on a GPU; with "next", which is not published, tiles k ... N-1 are written
+    as in the chain, and each of them averages what it passes on. After the last stage the whole
+    chain starts, or with ``chain=False`` the last stage goes on.
 
     On devices of few states the warm start is what makes the tiles work together, and a chain that
     starts while the coarse tiles still move by whole states can undo it: prefer
@@ -82,10 +86,13 @@ def residual_learning(
       transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
         and wires do to it; perfect by default.
+      transfer_threshold: smallest magnitude of a read that is passed on, a number, as by a
+        comparator: what is read of a tile below one of its states is mostly noise.
       warm_start: how its stages follow each other, or None for the chain from the start.
-      warm_start_from: whether the warm start reads the "last" tile, as published, or each tile it
-        writes is written from the "next" one.
-      warm_start_every: steps between two transfers from the last tile; :math:`T_{N-1}` by default.
+      warm_start_from: which tile the warm start reads: the "last", as published, the
+        "last-but-one", or of each tile it writes the "next".
+      warm_start_every: steps between two transfers from that tile; by default its period in the
+        chain, :math:`T_{N-1}` of the last and :math:`T_{N-2}` of the last but one.
       chain: whether the chain follows the warm start; if not, its last stage goes on for ever.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
       transfer_pulses: scheme of the transfers; likewise.
@@ -96,8 +103,9 @@ def residual_learning(
 
     Raises:
       ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1, gamma outside (0, 1],
-        a sequence has the wrong length, the loss is missing, or ``warm_start_every`` is given with
-        ``warm_start_from="next"``, which has the periods of the chain.
+        a sequence has the wrong length, the threshold is negative or a function, the loss is
+        missing, there are too few tiles for ``warm_start_from``, or ``warm_start_every`` is given
+        with "next", which has the periods of the chain.
 
     Reference: Li et al., arXiv:2510.02516, equations (6) and (7), Algorithm 1.
 
@@ -120,8 +128,15 @@ def residual_learning(
             f"warm_start_every={warm_start_every} has no effect with warm_start_from='next': leave "
             f"it out, its periods are those of transfer_every."
         )
+    hub = {"last": num_tiles - 1, "last-but-one": num_tiles - 2, "next": None}[warm_start_from]
+    if warm_start_from == "last-but-one" and num_tiles < 3:
+        raise ValueError(
+            f"warm_start_from='last-but-one' needs at least 3 tiles, got num_tiles={num_tiles}: "
+            f"use 'last'."
+        )
     if warm_start_every is None:
-        warm_start_every = every[-1] if every else 1
+        warm_start_every = every[(hub or num_tiles - 1) - 1] if every else 1
+    check_range("transfer_threshold", transfer_threshold, 0.0, np.inf)
     rule = TransferChain(
         devices=device_list(device, num_tiles),
         scales=scales(gamma, num_tiles, open_low=True),
@@ -130,10 +145,11 @@ def residual_learning(
         scale_rates=scale_transfer_lr,
         readout=readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
         chain=chain,
-        through=warm_start_from == "next",
+        hub=hub,
         warm_period=check_count("warm_start_every", warm_start_every),
         pulses=pulses or BatchedPulses(),
         transfer_pulses=transfer_pulses or BatchedPulses(),
+        threshold=transfer_threshold,
     )
     if num_tiles == 1:
         warm_start = None  # Nothing to warm: there is no tile to transfer to.

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import Device
+from analogjax.devices import Device, is_zero
 from analogjax.pulses import PulseScheme, change_if
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout
@@ -28,8 +28,9 @@ class TransferChain:
 
     Every step the last tile takes the gradient. Every ``periods[n]`` steps some lines of tile
     n + 1 are read and written to tile n: :math:`W_n \leftarrow W_n + \beta_n W_{n+1}` in pulses.
-    During a warm start the tile of the current stage is written from the last tile alone, at the
-    rate of the last transfer, or from the chain of all finer tiles.
+    During a warm start the tile of the current stage is written from a hub, the last tile or one
+    before it, at the rate of the transfers from there, while tiles finer than the hub go on as in
+    the chain; or, without a hub, from the chain of all finer tiles.
 
     Attributes:
       devices: device of each tile, the most significant first.
@@ -39,10 +40,11 @@ class TransferChain:
       scale_rates: whether they are in units of the learning rate.
       readout: which lines a transfer reads, and through what.
       chain: whether the transfers of the chain follow a warm start.
-      through: whether all tiles finer than that of the stage pass on during a warm start.
-      warm_period: steps between two transfers of a warm start from the last tile alone.
+      hub: number of the tile from which a warm start writes, or None for the chain.
+      warm_period: steps between two transfers of a warm start from the hub.
       pulses: scheme that sends the gradient.
       transfer_pulses: scheme that writes the transfers.
+      threshold: reads of a smaller magnitude are not passed on.
     """
 
     devices: tuple[Device, ...]
@@ -54,8 +56,9 @@ class TransferChain:
     pulses: PulseScheme
     transfer_pulses: PulseScheme
     chain: bool = True
-    through: bool = False
+    hub: int | None = None
     warm_period: int = 1
+    threshold: Any = 0.0
 
     def init(self, key: jax.Array, w: jax.Array) -> TileStack:
         """The stack with ``w`` on its most significant tile."""
@@ -104,25 +107,28 @@ class TransferChain:
         rate: Any = rates[n]
         warm: Any = False
         due = step % period == 0
-        from_last = stage is not None and not self.through
+        hub = last if self.hub is None else self.hub
+        from_hub = stage is not None and self.hub is not None and n < hub
         if stage is not None:
-            stage = stage if self.chain else jnp.minimum(stage, last - 1)
-            warm = stage < last
-            if from_last:
+            stage = stage if self.chain else jnp.minimum(stage, hub - 1)
+            warm = stage < hub
+            if self.hub is None:
+                due &= (n >= stage) | ~warm
+            elif from_hub:
                 due = jnp.where(warm, (stage == n) & (step % self.warm_period == 0), due)
                 period = jnp.where(warm, self.warm_period, period)
-                rate = jnp.where(warm, rates[-1], rate)
-                source = jnp.where(warm, last, source)
-            else:
-                due &= (n >= stage) | ~warm
+                rate = jnp.where(warm, rates[hub - 1], rate)
+                source = jnp.where(warm, hub, source)
 
         def transfer(stack):
             tile = stack.tiles[n]
             first = self.readout.first(key, tile, step // period - 1)
             change = self.readout.read(key, stack.tiles[n + 1], first)
-            if from_last and n + 1 < last:
-                gathered = self.readout.read(key, stack.tiles[last], first)
+            if from_hub and n + 1 < hub:
+                gathered = self.readout.read(key, stack.tiles[hub], first)
                 change = jnp.where(warm, gathered, change)
+            if not is_zero(self.threshold):
+                change = jnp.where(jnp.abs(change) < self.threshold, 0.0, change)
             stack = count_reads(stack, source, self.readout.count(tile))
             return write_lines(
                 key,

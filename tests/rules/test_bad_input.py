@@ -78,11 +78,25 @@ SETTINGS = [
     ("residual_learning", {"transfer_every": (2, 5), "num_tiles": 3}, "transfer_every must incr"),
     ("residual_learning", {"transfer_every": 1, "num_tiles": 3}, "must increase .* got 1 for 2"),
     ("residual_learning", {"warm_start_every": 0}, "warm_start_every .* at least 1, got 0"),
-    ("residual_learning", {"warm_start_from": "first"}, "one of last, next, got 'first'"),
+    (
+        "residual_learning",
+        {"warm_start_from": "first"},
+        "one of last, last-but-one, next, got 'first'",
+    ),
     (
         "residual_learning",
         {"warm_start_from": "next", "warm_start_every": 2},
         "warm_start_every=2 has no effect with warm_start_from='next'",
+    ),
+    (
+        "residual_learning",
+        {"warm_start_from": "last-but-one", "num_tiles": 2},
+        "needs at least 3 tiles, got num_tiles=2: use 'last'",
+    ),
+    (
+        "residual_learning",
+        {"transfer_threshold": -0.1},
+        r"transfer_threshold .* \[0.0, inf\], got -0.1",
     ),
     ("residual_learning", {"transfer_lines": "rows"}, "one of inputs, outputs, got 'rows'"),
     ("residual_learning", {"transfer_order": "any"}, "one of cyclic, random, got 'any'"),

@@ -78,6 +78,33 @@ CHAINS = {
         (9, 3),
         65,
     ),
+    "stages_from_the_last_tile_but_one": (
+        True,
+        {
+            "transfer_every": 3,
+            "warm_start": analogjax.Stages(65),
+            "warm_start_from": "last-but-one",
+        },
+        (9, 3),
+        65,
+    ),
+    "stages_from_the_last_tile_but_one_without_a_chain": (
+        True,
+        {
+            "transfer_every": 3,
+            "warm_start": analogjax.Stages(40),
+            "warm_start_from": "last-but-one",
+            "chain": False,
+        },
+        (9, 3),
+        40,
+    ),
+    "reads_below_a_threshold_left_out": (
+        True,
+        {"transfer_every": 3, "transfer_threshold": 0.1},
+        (9, 3),
+        None,
+    ),
 }
 
 
@@ -91,7 +118,8 @@ def test_residual_learning_follows_its_equations(case):
     path, start, end = train(rule, X, D, with_factors)
     expected = transcriptions.chain(
         *parts(start), DEVICE.dw_min, gradients(with_factors), 0.4, (0.3, 0.2), periods, 2,
-        stage_length, settings.get("chain", True), settings.get("warm_start_from") == "next",
+        stage_length, settings.get("chain", True), settings.get("warm_start_from", "last"),
+        settings.get("transfer_threshold", 0.0),
     )  # fmt: skip
     assert_same(path, end, *expected)
 

@@ -37,13 +37,14 @@ class Gradient:
 
 def chain(
     tiles, cells, dw_min, gradients, gamma, rates, periods, reads,
-    stage_length=None, after=True, through=False,
+    stage_length=None, after=True, source="last", threshold=0.0,
 ):  # fmt: skip
     """Multi-tile residual learning; returns the composite weight after every step, and the tiles.
 
     ``tiles[0]`` is the most significant one. ``stage_length`` is that of a staged warm start,
     after which the chain follows, or else the last stage goes on. Its tiles are written from the
-    last one alone, or ``through`` all finer ones.
+    ``source``: the last one alone, the last but one, or all finer ones. Reads below a threshold
+    are not passed on.
     """
     last = len(tiles) - 1
     tiles = [np.asarray(w, float) for w in tiles]
@@ -54,21 +55,23 @@ def chain(
         tiles[last] = expected_update(
             tiles[last], gradient.change, gradient.size, cells[last], dw_min
         )
+        hub = last - 1 if source == "last-but-one" else last
         stage = last if stage_length is None else (t - 1) // stage_length
-        stage = stage if after else min(stage, last - 1)
-        if stage < last and not through:
-            transfers = [(last, stage, periods[-1], rates[-1])]
-        else:
-            transfers = [(n + 1, n, periods[n], rates[n]) for n in range(last - 1, -1, -1)]
-            if stage < last:
-                transfers = [one for one in transfers if one[1] >= stage]
-        for source, target, period, rate in transfers:
+        stage = stage if after else min(stage, hub - 1)
+        transfers = [(n + 1, n, periods[n], rates[n]) for n in range(last - 1, -1, -1)]
+        if stage < hub and source == "next":
+            transfers = [one for one in transfers if one[1] >= stage]
+        elif stage < hub:
+            finer = [one for one in transfers if one[1] >= hub]
+            transfers = [*finer, (hub, stage, periods[hub - 1], rates[hub - 1])]
+        for origin, target, period, rate in transfers:
             if t % period:
                 continue
             turn = t // period - 1
             for line in range(turn * reads, (turn + 1) * reads):
                 row = [line % in_size]
-                change = rate * tiles[source][row]
+                read = tiles[origin][row]
+                change = rate * np.where(np.abs(read) < threshold, 0.0, read)
                 tiles[target][row] = expected_update(
                     tiles[target][row], change, np.abs(change), cells[target], dw_min, row
                 )

@@ -4,6 +4,7 @@ from analogjax.devices import SoftBounds
 from analogjax.experiments.papers._images import beside_digital
 from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
+    SHARES,
     TASKS,
     digital_rate,
     residual_of,
@@ -34,7 +35,7 @@ PUBLISHED = {
 
 
 def cells(scale):
-    settings = {"quick": "tuned", "paper": "code"}[scale]
+    settings = {"quick": "tuned", "paper": "GPU code"}[scale]
     return [
         {**TASKS[scale], "settings": settings, "states": float(states), "tau": tau, "seed": seed}
         for states in _NUMBERS
@@ -49,10 +50,11 @@ def make(data_dir):
 
         def optimizer(key, steps):
             rate = digital_rate(steps)
-            rule = residual_of(settings, device, key, TILES, rate, steps, epochs)
+            share = SHARES[dataset]
+            rule = residual_of(settings, device, key, TILES, rate, steps, epochs, share=share)
             return beside_digital(rule, rate)
 
-        return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
+        return train(data_dir, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
 
     return cell_training
 

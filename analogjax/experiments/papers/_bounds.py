@@ -70,7 +70,7 @@ REPRODUCTION = Reproduction(
     about=(
         "Soft-bounds devices with all their variation, whose bounds are +-tau on average, behind "
         "default converters. The quick scale trains a small convolutional network on 8 by 8 digits "
-        "for 24 epochs instead of LeNet-5 and a dense network on MNIST for 80: compare the order."
+        "for 12 epochs instead of LeNet-5 and a dense network on MNIST for 80: compare the order."
     ),
     cells=cells,
     make=make,

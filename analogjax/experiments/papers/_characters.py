@@ -9,7 +9,7 @@ from analogjax.devices import SoftBounds
 from analogjax.experiments._text import load_text
 from analogjax.experiments._training import make_training, whole_training
 from analogjax.experiments._transformer import CharTransformer
-from analogjax.experiments.papers._multi_tile import tuned
+from analogjax.experiments.papers._multi_tile import staged
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, falling
 from analogjax.nn import Analog, Mapping
 from analogjax.nn import linen as ann
@@ -79,7 +79,7 @@ def _optimizer(rule: str, key, steps: int):
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(1.0, device, key=key, transfer_lr=0.1)
         case "residual learning, 4 tiles":
-            analog = tuned(device, key, TILES, steps, learning_rate=1.0)
+            analog = staged(device, key, TILES, steps, learning_rate=1.0)
     return by_path({ARRAYS: analog}, otherwise=adam)
 
 

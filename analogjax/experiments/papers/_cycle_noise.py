@@ -83,7 +83,7 @@ REPRODUCTION = Reproduction(
     about=(
         "Soft-bounds devices whose pulses have an additive noise of 10 to 120 % of a step; tau "
         "0.7, which the paper does not give, and 1200 states. Tiki-Taka with a share of 0.4 of the "
-        "fast array. The quick scale trains a small convolutional network on 8 by 8 digits for 24 "
+        "fast array. The quick scale trains a small convolutional network on 8 by 8 digits for 12 "
         "epochs instead of LeNet-5 and a dense network on MNIST for 30: compare the order."
     ),
     cells=cells,

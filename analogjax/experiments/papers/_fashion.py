@@ -3,7 +3,7 @@
 from typing import Any
 
 from analogjax.experiments.papers._images import draw_accuracies
-from analogjax.experiments.papers._multi_tile import TILES, rule_of, train
+from analogjax.experiments.papers._multi_tile import SHARES, TILES, rule_of, train
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, rising
 
 STATES, BATCH = 4, 16
@@ -52,9 +52,19 @@ def make(data_dir):
                 gamma=GAMMAS[settings],
                 start=RATES.get(rule, 0.1),
                 fast_rate=0.05,
+                share=SHARES[dataset],
             )
 
-        return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed, batch_size=BATCH)
+        several = rule == "residual learning"
+        return train(
+            data_dir,
+            dataset,
+            optimizer,
+            settings=settings if several else "paper",
+            epochs=epochs,
+            seed=seed,
+            batch_size=BATCH,
+        )
 
     return cell_training
 

@@ -4,6 +4,7 @@ from analogjax.devices import SoftBounds
 from analogjax.experiments.papers._images import beside_digital
 from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
+    SHARES,
     TASKS,
     digital_rate,
     residual_of,
@@ -39,7 +40,7 @@ PUBLISHED = {
 
 
 def cells(scale):
-    settings = {"quick": "tuned", "paper": "code"}[scale]
+    settings = {"quick": "tuned", "paper": "GPU code"}[scale]
     return [
         {
             **TASKS[scale],
@@ -61,10 +62,11 @@ def make(data_dir):
 
         def optimizer(key, steps):
             rate = digital_rate(steps)
-            rule = residual_of(settings, device, key, num_tiles, rate, steps, epochs, gamma)
+            share = SHARES[dataset]
+            rule = residual_of(settings, device, key, num_tiles, rate, steps, epochs, gamma, share)
             return beside_digital(rule, rate)
 
-        return train(data_dir, dataset, optimizer, epochs=epochs, seed=seed)
+        return train(data_dir, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
 
     return cell_training
 

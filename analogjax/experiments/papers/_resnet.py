@@ -11,7 +11,7 @@ from analogjax.experiments._auto_augment import auto_augment
 from analogjax.experiments._data import load
 from analogjax.experiments._resnet import ResNet
 from analogjax.experiments.papers._images import draw_accuracies, train_images
-from analogjax.experiments.papers._multi_tile import tuned
+from analogjax.experiments.papers._multi_tile import staged
 from analogjax.experiments.papers._reproduction import (
     Claim,
     Published,
@@ -103,7 +103,7 @@ def cells(scale):
             "states": states,
             "rule": rule,
             "num_tiles": num_tiles,
-            "settings": "tuned" if scale == "quick" and num_tiles > 2 else "paper",
+            "settings": "staged" if scale == "quick" and num_tiles > 2 else "paper",
             "seed": seed,
         }
         for task, states, own in tasks
@@ -170,8 +170,8 @@ def _optimizer(rule, states, num_tiles, settings, key, steps, epochs):
             analog = tiki_taka(0.1, device, key=key, transfer_lr=rate)
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(0.1, device, key=key, transfer_lr=rate)
-        case "residual learning" if settings == "tuned":
-            analog = tuned(device, key, num_tiles, steps * epochs, GAMMAS[states])
+        case "residual learning" if settings == "staged":
+            analog = staged(device, key, num_tiles, steps * epochs, GAMMAS[states])
         case "residual learning":
             sources = range(1, num_tiles)
             analog = residual_learning(
@@ -228,9 +228,9 @@ REPRODUCTION = Reproduction(
         "0.3 * 1.2^n; its gamma at ten states, which is not given, is 0.5. --data-dir holds the "
         "binary files or archives of JPEG files; --only CIFAR-10 leaves the other set out. The "
         "quick scale trains ten layers of width 4 on 8 by 8 digits for 12 epochs, residual "
-        "learning with the tuned settings of multi-tile: compare the order, and all with arrays "
-        "that are held still at their random start while the digital layers learn around them, "
-        "which the publication does not show."
+        "learning in stages of equal length, four lines every four steps: compare the order, and "
+        "all with arrays that are held still at their random start while the digital layers learn "
+        "around them, which the publication does not show."
     ),
     cells=cells,
     make=make,

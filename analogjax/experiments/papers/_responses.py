@@ -78,7 +78,7 @@ REPRODUCTION = Reproduction(
         "A dense network on devices of power and exponential response with all their variation, "
         "1200 states, behind default converters; Tiki-Taka with a share of 0.4 of the fast array. "
         "The publication prints less than 15 % where training fails; here that counts as 15. The "
-        "quick scale trains on 8 by 8 digits for 24 epochs instead of MNIST for 30, at the "
+        "quick scale trains on 8 by 8 digits for 12 epochs instead of MNIST for 30, at the "
         "smallest tau: compare the order."
     ),
     cells=cells,

@@ -15,7 +15,7 @@ from analogjax.rules import analog_sgd, tiki_taka
 
 BATCH = {"dense": 10, "convolutional": 8}
 # Of the published settings, shortened in proportion.
-QUICK = {"dataset": "digits", "epochs": 24, "drop_every": 16, "drop_to": 0.1}
+QUICK = {"dataset": "digits", "epochs": 12, "drop_every": 8, "drop_to": 0.1}
 STATIC = ("epochs", "drop_every", "drop_to")
 DIGITAL_RATE, ANALOG_RATE, FAST_RATE = 0.1, 0.05, 0.01
 
