@@ -292,5 +292,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "fifteen minutes", "paper": "a day"},
+    duration={"quick": "ten minutes", "paper": "a day"},
 )
