@@ -9,6 +9,7 @@ from flax import linen as nn
 from analogjax.devices import SoftBounds
 from analogjax.experiments._data import ImageSet, load
 from analogjax.experiments._models import network_for
+from analogjax.nn import Mapping
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class TaskOptions:
       epochs: passes over the training images.
       batch_size: images in a mini-batch.
       states: conductance states of a device, (w_max - w_min) / dw_min.
+      weight_scale: share of an array's range that the largest weight has at the start, the outputs
+        being scaled back; the weights as they are if not given.
       seed: seed of weights, devices, sample order and pulses; several runs take those after it.
     """
 
@@ -33,6 +36,7 @@ class TaskOptions:
     epochs: int = 24
     batch_size: int = 8
     states: float = 4
+    weight_scale: float | None = None
     seed: int = 0
 
     def record(self) -> dict:
@@ -46,7 +50,9 @@ class TaskOptions:
 
     def model(self) -> nn.Module:
         """The network for the images: DigitsNet for digits, else LeNet-5."""
-        return network_for(self.dataset)
+        if self.weight_scale is None:
+            return network_for(self.dataset)
+        return network_for(self.dataset, mapping=Mapping(weight_scaling_omega=self.weight_scale))
 
     def device(self) -> SoftBounds:
         """A soft-bounds device of so many states, with all its variation."""

@@ -25,6 +25,7 @@ from analogjax.rules import (
     tiki_taka_v2,
 )
 from analogjax.rules._checks import check_rate
+from analogjax.rules._residual_learning import Source
 
 RuleName = Literal[
     "digital-sgd",
@@ -55,9 +56,11 @@ class RuleSettings:
       transfer_lr: rate of the transfers between tiles.
       chop_prob: how often a line changes its sign, per read of it (chopped Tiki-Taka and AGAD).
       transfer_every: steps between two transfers from the gradient's tile.
-      reads_per_transfer: input lines read at each transfer.
+      reads_per_transfer: input lines read at each transfer, or a share of them, below 1.
+      transfer_threshold: smallest read that is passed on (residual learning).
       warm_start: how the stages of residual learning follow each other: of equal length over the
         whole run, at each plateau of the loss over an epoch and then the chain, or none.
+      warm_start_from: which tile each stage reads: the last, the last but one, or the next.
       digital_learning_rate: rate of the parameters that stay digital.
     """
 
@@ -68,8 +71,10 @@ class RuleSettings:
     transfer_lr: float | None = None
     chop_prob: float | None = None
     transfer_every: int = 4
-    reads_per_transfer: int = 1
+    reads_per_transfer: float = 1
+    transfer_threshold: float = 0.0
     warm_start: WarmStartName = "stages"
+    warm_start_from: Source = "last"
     digital_learning_rate: float = 0.1
 
     def complete(self) -> "RuleSettings":
@@ -168,12 +173,12 @@ def make_optimizer(
 
 
 def _analog_rule(settings: RuleSettings, device, steps: int, steps_per_epoch: int, common):
-    rate = settings.learning_rate
+    rate, reads = settings.learning_rate, settings.reads_per_transfer
     transfers: dict[str, Any] = {
         "gamma": settings.gamma,
         "transfer_lr": settings.transfer_lr,
         "transfer_every": settings.transfer_every,
-        "reads_per_transfer": settings.reads_per_transfer,
+        "reads_per_transfer": int(reads) if float(reads).is_integer() else reads,
     }
     match settings.rule:
         case "analog-sgd":
@@ -191,7 +196,9 @@ def _analog_rule(settings: RuleSettings, device, steps: int, steps_per_epoch: in
                 num_tiles=settings.num_tiles,
                 **common,
                 **transfers,
+                transfer_threshold=settings.transfer_threshold,
                 warm_start=_warm_start(settings, steps, steps_per_epoch),
+                warm_start_from=settings.warm_start_from,
                 chain=settings.warm_start != "stages",
             )
     raise AssertionError(settings.rule)

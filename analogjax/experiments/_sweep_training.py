@@ -13,8 +13,15 @@ from analogjax.experiments._sweep_grid import Cell
 from analogjax.experiments._training import make_training, whole_training
 
 # Numbers of the rule that training can trace; its other settings are compiled in.
-RATES = ("learning_rate", "gamma", "transfer_lr", "chop_prob", "digital_learning_rate")
-TASK = ("dataset", "train_size", "epochs", "batch_size", "states", "seed")
+RATES = (
+    "learning_rate",
+    "gamma",
+    "transfer_lr",
+    "transfer_threshold",
+    "chop_prob",
+    "digital_learning_rate",
+)
+TASK = ("dataset", "train_size", "epochs", "batch_size", "states", "weight_scale", "seed")
 Over = dict[str, list[Any]]
 
 
