@@ -1,6 +1,7 @@
 """Analog SGD and Tiki-Taka over the range of the devices: Wu et al. 2024, Fig. 5."""
 
 from analogjax.devices import SoftBoundsReference
+from analogjax.experiments.papers._images import images_of
 from analogjax.experiments.papers._reproduction import (
     Claim,
     Published,
@@ -44,9 +45,11 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def train(tau, **cell):
         device = SoftBoundsReference(dw_min=DW_MIN, w_max=tau, w_min=-tau)
-        return train_network(data_dir, device=device, **cell)
+        return train_network(images, device=device, **cell)
 
     return train
 

@@ -1,5 +1,6 @@
 """A transformer for text on four-state devices: Li et al. 2025, Table 12."""
 
+import functools
 from typing import Any
 
 import jax
@@ -46,8 +47,10 @@ def cells(scale):
 
 
 def make(data_dir):
+    text = functools.cache(functools.partial(load_text, data_dir))
+
     def cell_training(width, heads, layers, length, batch_size, steps, rule, seed):
-        windows, letters = load_text(data_dir, length)
+        windows, letters = text(length)
         digital = CharTransformer(len(letters), width, heads, layers)
         epoch_steps = len(windows.train_labels) // batch_size
         epochs = max(1, round(steps / epoch_steps))

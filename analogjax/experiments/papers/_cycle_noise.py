@@ -1,6 +1,7 @@
 """Noise from pulse to pulse, under analog SGD and Tiki-Taka: Wu et al. 2025, Table 5."""
 
 from analogjax.devices import SoftBoundsReference
+from analogjax.experiments.papers._images import images_of
 from analogjax.experiments.papers._reproduction import (
     Claim,
     Published,
@@ -55,11 +56,13 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def train(noise, **cell):
         device = SoftBoundsReference(
             dw_min=2 * TAU / STEPS, dw_min_std=noise, w_max=TAU, w_min=-TAU
         )
-        return train_network(data_dir, device=device, gamma=0.4, **cell)
+        return train_network(images, device=device, gamma=0.4, **cell)
 
     return train
 

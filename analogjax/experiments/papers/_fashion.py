@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analogjax.experiments.papers._images import draw_accuracies
+from analogjax.experiments.papers._images import draw_accuracies, images_of
 from analogjax.experiments.papers._multi_tile import SHARES, TILES, rule_of, train
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, rising
 
@@ -39,6 +39,8 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def cell_training(dataset, epochs, settings, rule, num_tiles, seed):
         def optimizer(key, steps):
             return rule_of(
@@ -57,7 +59,7 @@ def make(data_dir):
 
         several = rule == "residual learning"
         return train(
-            data_dir,
+            images,
             dataset,
             optimizer,
             settings=settings if several else "paper",

@@ -1,7 +1,7 @@
 """The significance of a tile relative to the one before: Li et al. 2025, Figs. 7 and 11."""
 
 from analogjax.devices import SoftBounds
-from analogjax.experiments.papers._images import beside_digital
+from analogjax.experiments.papers._images import beside_digital, images_of
 from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
     SHARES,
@@ -57,6 +57,8 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def cell_training(dataset, epochs, settings, num_tiles, states, gamma, seed):
         device = SoftBounds.with_states(states)
 
@@ -66,7 +68,7 @@ def make(data_dir):
             rule = residual_of(settings, device, key, num_tiles, rate, steps, epochs, gamma, share)
             return beside_digital(rule, rate)
 
-        return train(data_dir, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
+        return train(images, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
 
     return cell_training
 

@@ -1,19 +1,26 @@
 """What the reproductions on images share: one training, and how accuracies are drawn."""
 
+import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 import jax
 import numpy as np
 import optax
 
-from analogjax.experiments._data import ImageSet
+from analogjax.experiments._data import ImageSet, load
 from analogjax.experiments._sweep import Row
 from analogjax.experiments._training import make_training, whole_training
 from analogjax.experiments.papers._reproduction import Published
 from analogjax.nn import labels
 
 Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
+
+
+def images_of(data_dir: Path | None) -> Callable[[str], ImageSet]:
+    """From the name of an image set to the images in a directory, each set read once."""
+    return functools.cache(lambda dataset: load(dataset, data_dir))
 
 
 def beside_digital(rule: Optimizer, digital_rate: optax.ScalarOrSchedule) -> Optimizer:

@@ -6,9 +6,13 @@ import jax
 import optax
 
 from analogjax.devices import SoftBounds
-from analogjax.experiments._data import load
 from analogjax.experiments._models import network_for
-from analogjax.experiments.papers._images import beside_digital, draw_accuracies, train_images
+from analogjax.experiments.papers._images import (
+    beside_digital,
+    draw_accuracies,
+    images_of,
+    train_images,
+)
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, rising
 from analogjax.nn import Mapping
 from analogjax.rules import (
@@ -61,24 +65,27 @@ def cells(scale):
 
 
 def train(
-    data_dir, dataset: str, optimizer, *, settings: str, epochs: int, seed, batch_size: int = BATCH
+    images, dataset: str, optimizer, *, settings: str, epochs: int, seed, batch_size: int = BATCH
 ):
     """A whole training of the network for the data set, in mini-batches of the publication.
 
-    With tuned settings the weights fill half of the arrays' range at first.
+    ``images`` gives the image set of a name. With tuned settings the weights fill half of the
+    arrays' range at first.
     """
     mapping = Mapping(weight_scaling_omega=0.5) if settings == "tuned" else None
-    model, data = network_for(dataset, mapping=mapping), load(dataset, data_dir)
+    model, data = network_for(dataset, mapping=mapping), images(dataset)
     return train_images(model, data, optimizer, epochs=epochs, batch_size=batch_size, seed=seed)
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def cell_training(dataset, epochs, rule, num_tiles, settings, seed):
         def optimizer(key, steps):
             share = SHARES[dataset]
             return rule_of(rule, num_tiles, settings, key, steps, epochs, share=share)
 
-        return train(data_dir, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
+        return train(images, dataset, optimizer, settings=settings, epochs=epochs, seed=seed)
 
     return cell_training
 
@@ -148,6 +155,8 @@ def residual_of(
     """Residual learning with some settings; ``rate`` is that of the paper, ``steps`` an epoch's."""
     if settings == "tuned":
         return tuned(device, key, num_tiles, steps * epochs, gamma, share)
+    if settings == "staged":
+        return staged(device, key, num_tiles, steps * epochs, gamma)
     return _published(settings, device, key, num_tiles, rate, steps, gamma)
 
 

@@ -31,7 +31,7 @@ def summary(reproduction: Reproduction, scale: Scale, rows: list[Row]) -> dict[s
         ],
         "claims": [
             {"sentence": claim.sentence, "holds": claim.verdict(values)}
-            for claim in reproduction.claims
+            for claim in reproduction.claims_at(scale)
         ],
     }
 

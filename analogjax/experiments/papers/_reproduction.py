@@ -93,6 +93,11 @@ class Reproduction:
         factor = 100.0 if self.unit == "%" else 1.0
         return {label: factor * np.asarray(values) for label, values in found.items()}
 
+    def claims_at(self, scale: Scale) -> list[Claim]:
+        """The claims on lines of the table that a scale has."""
+        any_values = {self.label(cell): np.ones(2) for cell in self.cells(scale)}
+        return [claim for claim in self.claims if claim.verdict(any_values) is not None]
+
 
 def falling(*labels: str) -> Callable[[Values], bool]:
     """Whether the mean falls from each label to the next."""

@@ -8,9 +8,8 @@ import optax
 from analogjax.devices import SoftBounds
 from analogjax.experiments._augment import cutout, flip, shift
 from analogjax.experiments._auto_augment import auto_augment
-from analogjax.experiments._data import load
 from analogjax.experiments._resnet import ResNet
-from analogjax.experiments.papers._images import draw_accuracies, train_images
+from analogjax.experiments.papers._images import draw_accuracies, images_of, train_images
 from analogjax.experiments.papers._multi_tile import staged
 from analogjax.experiments.papers._reproduction import (
     Claim,
@@ -116,10 +115,12 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def cell_training(
         dataset, depth, width, epochs, batch_size, states, rule, num_tiles, settings, seed
     ):
-        data = load(dataset, data_dir)
+        data = images(dataset)
         model = ann.convert(
             ResNet(
                 classes=int(data.train_labels.max()) + 1,

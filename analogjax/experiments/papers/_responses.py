@@ -1,6 +1,7 @@
 """Devices of other responses, under analog SGD and Tiki-Taka: Wu et al. 2025, Table 6."""
 
 from analogjax.devices import exponential_response, power_response
+from analogjax.experiments.papers._images import images_of
 from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, Values
 from analogjax.experiments.papers._two_tiles import QUICK, STATIC, draw_over, train_network
 
@@ -54,9 +55,11 @@ def cells(scale):
 
 
 def make(data_dir):
+    images = images_of(data_dir)
+
     def train(response, exponent, tau, **cell):
         device = RESPONSES[response](exponent, tau, dw_min=2 * tau / STEPS)
-        return train_network(data_dir, device=device, gamma=0.4, **cell)
+        return train_network(images, device=device, gamma=0.4, **cell)
 
     return train
 

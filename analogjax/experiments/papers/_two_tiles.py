@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import optax
 
-from analogjax.experiments._data import load
 from analogjax.experiments._models import SigmoidNet, network_for
 from analogjax.experiments.papers._images import beside_digital, train_images
 from analogjax.experiments.papers._least_squares import draw_lines
@@ -21,7 +20,7 @@ DIGITAL_RATE, ANALOG_RATE, FAST_RATE = 0.1, 0.05, 0.01
 
 
 def train_network(
-    data_dir,
+    images,
     *,
     dataset: str,
     epochs: int,
@@ -35,8 +34,9 @@ def train_network(
 ):
     """A whole training under digital SGD, analog SGD or Tiki-Taka, as the authors' scripts have it.
 
-    One column is transferred each step, at the rate of the digital parameters. Arrays are read
-    through default converters and have a learned scale of their outputs.
+    ``images`` gives the image set of a name. One column is transferred each step, at the rate of
+    the digital parameters. Arrays are read through default converters and have a learned scale of
+    their outputs.
     """
     digital = rule == "digital SGD"
 
@@ -52,7 +52,7 @@ def train_network(
 
     return train_images(
         _model(dataset, network, digital),
-        load(dataset, data_dir),
+        images(dataset),
         optimizer,
         epochs=epochs,
         batch_size=BATCH[network],
