@@ -91,5 +91,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "seven minutes", "paper": "half a day"},
+    duration={"quick": "four minutes", "paper": "half a day"},
 )
