@@ -108,5 +108,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "four minutes", "paper": "half a day"},
+    duration={"quick": "eight minutes", "paper": "half a day"},
 )
