@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from analogjax.experiments._cli import main
-from analogjax.experiments._cores import cores
 from analogjax.experiments._files import write_json
 from analogjax.experiments.papers import ALL
 
@@ -51,7 +50,7 @@ def run_all(names: list[str]) -> None:
         write_json(SECONDS, known)
 
     start = time.perf_counter()
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(free.qsize()) as pool:
         list(pool.map(one, names))
     print(f"all: {time.perf_counter() - start:.0f} s")
 

@@ -173,12 +173,12 @@ def make_optimizer(
 
 
 def _analog_rule(settings: RuleSettings, device, steps: int, steps_per_epoch: int, common):
-    rate, reads = settings.learning_rate, settings.reads_per_transfer
+    rate = settings.learning_rate
     transfers: dict[str, Any] = {
         "gamma": settings.gamma,
         "transfer_lr": settings.transfer_lr,
         "transfer_every": settings.transfer_every,
-        "reads_per_transfer": int(reads) if float(reads).is_integer() else reads,
+        "reads_per_transfer": settings.reads_per_transfer,
     }
     match settings.rule:
         case "analog-sgd":

@@ -1,7 +1,9 @@
 """The pulses of a mini-batch, listed or counted, whichever is faster."""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -81,7 +83,9 @@ class BatchedPulses(PulseScheme):
         # Loops that end when the data say so are what other processors are slow at.
         return jax.lax.platform_dependent(
             cpu=lambda: _send_counted(*array) if small else self._send_on_cpu(*array),
-            default=lambda: _send_at_once(*array, self.desired_bl),
+            default=lambda: _send_counted(
+                *array, functools.partial(count_at_once, longest=self.desired_bl), PASSES
+            ),
         )
 
     def _send_on_cpu(self, key, device, cells, w, lines):
@@ -118,16 +122,11 @@ def _estimated_pulses(lines: Lines) -> jax.Array:
     return step * jnp.sum(some.length[:, 0] * on_x * on_d)
 
 
-def _send_counted(key, device, cells, w, lines: Lines) -> Sent:
+def _send_counted(
+    key, device, cells, w, lines: Lines, count: Callable = count_in_turn, passes: int = 1
+) -> Sent:
+    """The pulses of each crosspoint counted in some way, then sent so many in a turn."""
     key_counts, key_order = jax.random.split(key)
-    up, down = count_in_turn(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
-    w = apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down)
+    up, down = count(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
+    w = apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down, passes)
     return Sent.summed(w, up, down)
-
-
-def _send_at_once(key, device, cells, w, lines: Lines, longest: int) -> Sent:
-    """As :func:`_send_counted`."""
-    key_counts, key_order = jax.random.split(key)
-    up, down = count_at_once(key_counts, lines, jax.tree.leaves(w)[0].shape[1], longest)
-    words = draw_words(key_order, up.shape)
-    return Sent.summed(apply_counts(words, device, cells, w, up, down, PASSES), up, down)

@@ -31,7 +31,7 @@ TILES = (3, 4, 6)
 RATE, HALVE_EVERY = 0.05, 30  # Of the digital parameters and of mixed precision; in epochs.
 # Of the lines, read for the last but one tile in a mini-batch of tuned settings: of 512 lines four,
 # so that all transfers of an array together read a line a sample, as the publication reckons.
-SHARES = {"digits": 1 / 32, "mnist": 1 / 128, "fashion-mnist": 1 / 128}
+SHARES = {"digits": 1 / 32, "mnist": 1 / 128}
 TASKS: dict[str, dict[str, Any]] = {
     "quick": {"dataset": "digits", "epochs": 24},
     "paper": {"dataset": "mnist", "epochs": 100},
