@@ -88,7 +88,9 @@ def plot_pulse_response(
     axes.plot(count, mean, "--", color="black", lw=1.4, marker=marker, ms=4, label="mean device")
     axes.set(xlabel=f"pulse ({half} up, {half} down, ...)", ylabel="weight")
     axes.axhline(0.0, color="grey", lw=0.5)
-    axes.legend(loc="lower left", fontsize="small", framealpha=0.9)
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom - 0.2 * (top - bottom), top)  # Room for the legend.
+    axes.legend(loc="lower center", ncols=2, fontsize="small", frameon=False)
 
 
 def plot_response_factors(axes, device: Device) -> None:

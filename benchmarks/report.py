@@ -335,6 +335,17 @@ def filled(text: str) -> str:
     return text
 
 
+def quick_times() -> str:
+    """How long the quick scale of every reproduction takes."""
+    content = json.loads((RESULTS / "reproduce" / "seconds.json").read_text())
+    each = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in content["each"].items())
+    return (
+        f"`python benchmarks/reproduce.py` runs every quick scale, one on each core: "
+        f"{content['all'] / 60:.0f} minutes in all on {content['cores']} cores "
+        f"({content['machine']}, JAX {content['jax']}). Seconds of each, with compilation: {each}."
+    )
+
+
 def reproductions(old: str) -> str:
     """The result pages of every reproduction that was run."""
     del old
@@ -345,6 +356,7 @@ def reproductions(old: str) -> str:
         "number is not that of the publication, it says so here. Mean ± standard deviation over "
         "seeds; seconds are those of one training, without compilation, while the machine did "
         "other work too.",
+        quick_times(),
     ]
     for name in ALL:
         for scale in ("quick", "paper"):

@@ -11,7 +11,14 @@ from analogjax.experiments import _reproduce
 from analogjax.experiments._cli import main
 from analogjax.experiments._sweep_grid import columns, groups, static_names
 from analogjax.experiments.papers import ALL, Claim, Published, Reproduction
-from analogjax.experiments.papers._reproduction import above, falling, near, rising, within
+from analogjax.experiments.papers._reproduction import (
+    above,
+    falling,
+    near,
+    rising,
+    within,
+    within_points,
+)
 
 
 def draw(figure, rows):
@@ -117,10 +124,12 @@ def test_claims_compare_means_over_seeds():
     assert not within(["a", "b"], 0.59)(values)
     assert near({"a": Published(2.5)}, 1.3)(values)
     assert not near({"a": Published(2.5)}, 1.2)(values)
+    assert within_points({"a": Published(2.5), "b": Published(2.5)}, 0.51)(values)
+    assert not within_points({"a": Published(2.5), "b": Published(2.5)}, 0.49)(values)
 
 
 # Claims on lines that the quick scale leaves out.
-LINES_OF_PAPER_SCALE_ALONE = {"multi-tile": 4, "responses": 1}
+LINES_OF_PAPER_SCALE_ALONE = {"multi-tile": 7, "responses": 1}
 
 
 @pytest.mark.parametrize("reproduction", ALL.values(), ids=lambda r: r.name)

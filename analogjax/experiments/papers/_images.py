@@ -16,6 +16,7 @@ from analogjax.experiments.papers._reproduction import Published
 from analogjax.nn import labels
 
 Optimizer: TypeAlias = optax.GradientTransformationExtraArgs
+_NONE: Mapping[str, Published] = {}
 
 
 def images_of(data_dir: Path | None) -> Callable[[str], ImageSet]:
@@ -57,12 +58,12 @@ def train_images(
 
 
 def draw_accuracies(
-    axes, rows: list[Row], label, published: Mapping[str, Published], style=lambda row: {}
+    axes, rows: list[Row], label, *, beside: Mapping[str, Published] = _NONE, style=lambda row: {}
 ) -> None:
     """One curve for each label over the epochs: the mean of the seeds, and their range.
 
-    Published accuracies of the same task are crosses at the end; ``style`` says how the line of a
-    row looks.
+    Published accuracies ``beside`` them, by label, are crosses at the end; ``style`` says how the
+    line of a row looks.
     """
     for name in dict.fromkeys(label(row) for row in rows):
         line_rows = [row for row in rows if label(row) == name]
@@ -72,5 +73,7 @@ def draw_accuracies(
         axes.fill_between(
             epochs, own.min(axis=0), own.max(axis=0), color=line.get_color(), alpha=0.2, lw=0
         )
+        if name in beside:
+            axes.plot(epochs[-1], beside[name].value, "x", color=line.get_color())
     axes.set(xlabel="epoch", ylabel="test accuracy (%)")
     axes.grid(alpha=0.3)

@@ -143,6 +143,17 @@ def best_inside(*lines: list[str]) -> Callable[[Values], bool]:
     return holds
 
 
+def within_points(published: Mapping[str, Published], most: float) -> Callable[[Values], bool]:
+    """Whether each published label has a mean within so much of what was published."""
+
+    def holds(values: Values) -> bool:
+        return all(
+            abs(values[label].mean() - number.value) <= most for label, number in published.items()
+        )
+
+    return holds
+
+
 def near(published: Mapping[str, Published], factor: float) -> Callable[[Values], bool]:
     """Whether the mean of each published label is within a factor of what was published."""
 

@@ -198,7 +198,7 @@ def draw(figure, rows):
     panels = figure.subplots(1, len(tasks), squeeze=False)[0]
     for axes, task in zip(panels, tasks, strict=True):
         own = [row for row in rows if label(row).startswith(f"{task}, ")]
-        draw_accuracies(axes, own, lambda row: label(row).partition(", ")[2], {})
+        draw_accuracies(axes, own, lambda row: label(row).partition(", ")[2])
         axes.set_title(task)
         axes.legend(fontsize="x-small")
 
