@@ -337,7 +337,10 @@ def filled(text: str) -> str:
 
 def quick_times() -> str:
     """How long the quick scale of every reproduction takes."""
-    content = json.loads((RESULTS / "reproduce" / "seconds.json").read_text())
+    path = RESULTS / "reproduce" / "seconds.json"
+    if not path.exists():
+        return "The quick scales were not run together yet (`python benchmarks/reproduce.py`)."
+    content = json.loads(path.read_text())
     each = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in content["each"].items())
     return (
         f"`python benchmarks/reproduce.py` runs every quick scale, one on each core: "

@@ -22,6 +22,8 @@ from analogjax.devices._check import check_device as check_device
 from analogjax.devices._check import check_positive as check_positive
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device
+from analogjax.devices._draws import draw_normal as draw_normal
+from analogjax.devices._draws import draw_uniform as draw_uniform
 from analogjax.devices._drift import PowerLawDrift as PowerLawDrift
 from analogjax.devices._exp_step import ExpStep as ExpStep
 from analogjax.devices._fit import fit as fit

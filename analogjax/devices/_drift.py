@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from analogjax.devices._cells import spread
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Real
+from analogjax.devices._draws import draw_normal
 
 
 @jax.tree_util.register_dataclass
@@ -53,7 +54,7 @@ class PowerLawDrift:
         """The exponent of each crosspoint, of the given shape, drawn once."""
         check_device(self)
         return self.nu * (
-            1.0 + jnp.broadcast_to(spread(jax.random.normal(key, shape), self.nu_dtod), shape)
+            1.0 + jnp.broadcast_to(spread(draw_normal(key, shape), self.nu_dtod), shape)
         )
 
     def apply(self, key: jax.Array, exponents: jax.Array, w: jax.Array, elapsed) -> jax.Array:
@@ -65,6 +66,6 @@ class PowerLawDrift:
           w: weights as written, of the same shape.
           elapsed: time since then, in the unit of ``t0``; a number or an array of that shape.
         """
-        xi = jax.random.normal(key, jnp.shape(w))
+        xi = draw_normal(key, jnp.shape(w))
         nu = exponents + self.nu * spread(xi, self.nu_std)
         return w * jnp.maximum(elapsed / self.t0, 1.0) ** -nu

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices._cells import Cells, is_concrete, ratio, spread
+from analogjax.devices._draws import draw_normal
 from analogjax.devices._linear_response import LinearResponse
 from analogjax.devices._pulsed import Real
 
@@ -103,7 +104,7 @@ class LinearStep(LinearResponse):
 
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> LinearCells:
         """Draws the constants of ``shape`` crosspoints; the slopes, too."""
-        xi = jax.random.normal(jax.random.fold_in(key, 3), (2, *shape))
+        xi = draw_normal(jax.random.fold_in(key, 3), (2, *shape))
         gamma_up = self.gamma_up + spread(xi[0], self.gamma_up_dtod)
         gamma_down = self.gamma_down + spread(xi[1], self.gamma_down_dtod)
         if not self.allow_increasing:

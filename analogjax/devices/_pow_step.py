@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from analogjax.devices._cells import Cells, spread, two_sided
 from analogjax.devices._check import check_finite_bounds
+from analogjax.devices._draws import draw_normal
 from analogjax.devices._pulsed import PulsedDevice, Real
 
 
@@ -87,7 +88,7 @@ class PowStep(PulsedDevice):
 
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> PowCells:
         """Draws the constants of ``shape`` crosspoints; the exponents, too."""
-        xi = jax.random.normal(jax.random.fold_in(key, 3), (2, *shape))
+        xi = draw_normal(jax.random.fold_in(key, 3), (2, *shape))
         gain = 1.0 + spread(xi[0], self.pow_gamma_dtod)
         imbalance = spread(xi[1], self.pow_up_down_dtod)
         up, down = two_sided(self.pow_gamma, gain, imbalance, self.pow_up_down)

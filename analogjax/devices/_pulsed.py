@@ -10,6 +10,7 @@ from analogjax.devices._ageing import Ageing
 from analogjax.devices._cells import AnyCells, Cells, is_zero, spread, two_sided
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device, Real
+from analogjax.devices._draws import draw_normal, draw_uniform
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ class PulsedDevice(Device):
         """
         check_device(self)
         key_normal, *keys = jax.random.split(key, 3)
-        xi = jax.random.normal(key_normal, (4, *shape))
+        xi = draw_normal(key_normal, (4, *shape))
         w_max = self.w_max * (1.0 + spread(xi[0], self.w_max_dtod))
         w_min = self.w_min * (1.0 + spread(xi[1], self.w_min_dtod))
         gain = spread(xi[2], self.dw_min_dtod)
@@ -152,7 +153,7 @@ class PulsedDevice(Device):
 
     def sample_reset(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """The weight each of ``shape`` crosspoints is reset to; a scalar if it does not vary."""
-        return self.reset + spread(jax.random.normal(key, shape), self.reset_dtod)
+        return self.reset + spread(draw_normal(key, shape), self.reset_dtod)
 
     def apply_reset(
         self, key: jax.Array, cells: AnyCells, w: jax.Array, target: jax.Array
@@ -165,17 +166,15 @@ class PulsedDevice(Device):
           w: weights before it, ``(in, out)``, of which only the shape matters.
           target: drawn by :meth:`sample_reset`.
         """
-        return self.program(cells, target + self.reset_std * jax.random.normal(key, jnp.shape(w)))
+        return self.program(cells, target + self.reset_std * draw_normal(key, jnp.shape(w)))
 
     def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> Ageing | None:
         """How ``shape`` crosspoints age; None if lifetime and diffusion are known to be 0."""
         if is_zero(self.lifetime) and is_zero(self.diffusion):
             return None
         key_life, key_diffusion, key_reset = jax.random.split(key, 3)
-        life = self.lifetime * (
-            1.0 + spread(jax.random.normal(key_life, shape), self.lifetime_dtod)
-        )
-        rate = 1.0 + spread(jax.random.normal(key_diffusion, shape), self.diffusion_dtod)
+        life = self.lifetime * (1.0 + spread(draw_normal(key_life, shape), self.lifetime_dtod))
+        rate = 1.0 + spread(draw_normal(key_diffusion, shape), self.diffusion_dtod)
         kept = jnp.where(life > 1.0, 1.0 - 1.0 / jnp.maximum(life, 1.0), 0.0)
         return Ageing(
             kept=jnp.where(jnp.asarray(self.lifetime) == 0, 1.0, kept),
@@ -198,7 +197,7 @@ class PulsedDevice(Device):
           ageing: drawn by :meth:`sample_ageing`.
           w: weights, ``(in, out)``.
         """
-        w = self.program(cells, w + ageing.diffusion * jax.random.normal(key, jnp.shape(w)))
+        w = self.program(cells, w + ageing.diffusion * draw_normal(key, jnp.shape(w)))
         return self.program(cells, ageing.target + ageing.kept * (w - ageing.target))
 
     def apply_pulse(
@@ -218,7 +217,7 @@ class PulsedDevice(Device):
         if key is None or is_zero(self.dw_min_std):
             return self.pulse(cells, w, direction, jnp.zeros(()))
         shape = jnp.broadcast_shapes(jnp.shape(w), jnp.shape(direction))
-        return self.pulse(cells, w, direction, jax.random.normal(key, shape))
+        return self.pulse(cells, w, direction, draw_normal(key, shape))
 
     def pulse(
         self, cells: AnyCells, w: jax.Array, direction: jax.Array, xi: jax.Array
@@ -261,10 +260,10 @@ def _consistent(up, down, w_max, w_min, enforce) -> Cells:
 
 def _corrupt(keys, cells: Cells, shape, prob, value_range) -> Cells:
     """Makes a random fraction of the cells stick at a random weight within their bounds."""
-    stuck = jax.random.bernoulli(keys[0], prob, shape)
+    stuck = draw_uniform(keys[0], shape) < prob
     low = jnp.maximum(cells.w_min, -value_range)
     high = jnp.minimum(cells.w_max, value_range)
-    value = low + (high - low) * jax.random.uniform(keys[1], shape)
+    value = low + (high - low) * draw_uniform(keys[1], shape)
     return Cells(
         step_up=jnp.where(stuck, 0.0, cells.step_up),
         step_down=jnp.where(stuck, 0.0, cells.step_down),

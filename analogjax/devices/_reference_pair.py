@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from analogjax.devices._cells import AnyCells, spread
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Real
+from analogjax.devices._draws import draw_normal
 from analogjax.devices._pulsed import PulsedDevice
 from analogjax.devices._unit_cell import Pair, UnitCell, age_each, sample_each_ageing
 
@@ -98,7 +99,7 @@ class ReferencePair(UnitCell):
         check_device(self)
         *keys, key_reference = jax.random.split(key, 3)
         plus, minus = (self.device.sample(k, shape) for k in keys)
-        xi = jax.random.normal(key_reference, shape)
+        xi = draw_normal(key_reference, shape)
         reference = self.reference_mean + spread(xi, self.reference_std)
         if self.subtract_symmetry_point:
             reference += self.device.symmetric_point(plus)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 
 from analogjax.devices._cells import AnyCells, spread
+from analogjax.devices._draws import draw_normal
 from analogjax.devices._pulsed import PulsedDevice, Real
 
 
@@ -35,7 +36,7 @@ class ReferencedDevice(PulsedDevice):
         self, key: jax.Array, cells: AnyCells, shape: tuple[int, ...]
     ) -> tuple[AnyCells, jax.Array]:
         """The cells with their bounds relative to a reference, and the reference."""
-        xi = jax.random.normal(jax.random.fold_in(key, 4), shape)
+        xi = draw_normal(jax.random.fold_in(key, 4), shape)
         reference = self.reference_mean + spread(xi, self.reference_std)
         if self.subtract_symmetry_point:
             reference += self.symmetric_point(cells)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices._cells import Cells, is_zero, ratio
+from analogjax.devices._draws import draw_normal
 from analogjax.devices._linear_response import LinearResponse
 from analogjax.devices._pulsed import Real
 from analogjax.devices._referenced import ReferencedDevice
@@ -80,7 +81,7 @@ class SoftBoundsReference(ReferencedDevice, LinearResponse):
         """Draws the constants of ``shape`` crosspoints; slopes and references, too."""
         common: Cells = super().sample(key, shape)
         cells = ReferenceCells(*common, reference=jnp.zeros(()))
-        xi = jax.random.normal(jax.random.fold_in(key, 3), (2, *shape))
+        xi = draw_normal(jax.random.fold_in(key, 3), (2, *shape))
         straddles = (cells.w_max > 0) & (cells.w_min < 0)
         if not is_zero(self.slope_up_dtod):
             steeper = cells.w_max / jnp.abs(1.0 + self.slope_up_dtod * xi[0])

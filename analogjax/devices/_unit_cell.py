@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from analogjax.devices._cells import AnyCells
 from analogjax.devices._device import Device
+from analogjax.devices._draws import draw_normal
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class UnitCell(Device):
         several = () if self.num_normals == 1 else (self.num_normals,)
         if key is None:
             return self.pulse(cells, w, direction, jnp.zeros(several))
-        return self.pulse(cells, w, direction, jax.random.normal(key, (*several, *shape)))
+        return self.pulse(cells, w, direction, draw_normal(key, (*several, *shape)))
 
 
 class Pair(NamedTuple):

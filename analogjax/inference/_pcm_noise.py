@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import check_at_least_0, check_positive, is_concrete, ratio
+from analogjax.devices import check_at_least_0, check_positive, draw_normal, is_concrete, ratio
 from analogjax.inference._check import check_numbers, check_time
 
 Real = float | jax.Array
@@ -128,9 +128,7 @@ class PCMNoise:
         limit = jnp.abs(w).max() if w_max is None else w_max
         target = self.g_max * jnp.clip(ratio(w, limit), -1.0, 1.0)
         wanted = jnp.maximum(jnp.stack([target, -target]), 0.0)
-        error, spread = (
-            jax.random.normal(jax.random.fold_in(key, n), wanted.shape) for n in range(2)
-        )
+        error, spread = (draw_normal(jax.random.fold_in(key, n), wanted.shape) for n in range(2))
         g = wanted + self.prog_noise_scale * self.program_std(wanted) * error
         nu = jnp.abs(self.drift_mean(wanted) + self.drift_std(wanted) * spread)
         scale = jnp.asarray(limit / self.g_max, jnp.float32)
@@ -140,7 +138,7 @@ class PCMNoise:
         """The weights at ``t``; see :class:`~analogjax.inference.NoiseModel`."""
         check_time(t)
         faded = array.g * ((t + self.t0) / self.t0) ** -array.nu
-        xi = jax.random.normal(key, faded.shape)
+        xi = draw_normal(key, faded.shape)
         noise = self.read_noise_scale * self.read_std(array.g, t) * xi
         plus, minus = jnp.maximum(faded * (1 + noise), 0.0)
         return array.scale * (plus - minus)

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import is_zero
+from analogjax.devices import draw_normal, is_zero
 
 Real = float | jax.Array
 MVType = Literal["one_pass", "pos_neg_separate", "pos_neg_separate_digital_sum"]
@@ -178,7 +178,7 @@ class AnalogIO:
         """
 
         def xi(number: int, shape):
-            return jax.random.normal(jax.random.fold_in(key, number), shape)
+            return draw_normal(jax.random.fold_in(key, number), shape)
 
         lines = shape[1:]
         drawn: dict[str, Any] = dict.fromkeys(SPREADS, 0.0)

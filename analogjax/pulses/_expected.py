@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import AnyCells, Device
+from analogjax.devices import AnyCells, Device, draw_normal
 from analogjax.pulses._lines import (
     Counts,
     line_probabilities,
@@ -101,7 +101,7 @@ class ExpectedPulses(PulseScheme):
         move = up.mean * q_up - down.mean * q_down
         if self.noise:
             variance = _variance(up) * q_up**2 + _variance(down) * q_down**2
-            move += jnp.sqrt(variance) * jax.random.normal(key, w.shape)
+            move += jnp.sqrt(variance) * draw_normal(key, w.shape)
         w = device.program(cells, w + device.granularity * move)
         return Sent.summed(w, up.mean, down.mean)
 

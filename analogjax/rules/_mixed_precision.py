@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from analogjax.devices import Device, is_zero, ratio
+from analogjax.devices import Device, draw_uniform, is_zero, ratio
 from analogjax.pulses import BatchedPulses, PulseScheme, Sent, change_if, largest, outer_sum
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, check_range, device_list
@@ -124,7 +124,7 @@ def _quantised(key, vectors: jax.Array, bins: int) -> jax.Array:
     width = largest(vectors) / steps
     scaled = ratio(vectors, width)
     if key is not None:
-        scaled = scaled + jax.random.uniform(key, vectors.shape, minval=-0.5, maxval=0.5)
+        scaled = scaled + draw_uniform(key, vectors.shape, -0.5, 0.5)
     return width * jnp.clip(jnp.round(scaled), -steps, steps)
 
 

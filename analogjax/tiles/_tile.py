@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import AnyCells, Device, is_zero
+from analogjax.devices import AnyCells, Device, draw_normal, is_zero
 from analogjax.pulses import Sent
 
 # What a tile draws of its own from the key of its crosspoints, beyond what devices use, ...
@@ -86,4 +86,4 @@ def aged(key: jax.Array, device: Device, tile: Tile) -> Tile:
 
 
 def _offset(key, device: Device, shape) -> jax.Array:
-    return device.write_noise * jax.random.normal(key, shape)
+    return device.write_noise * draw_normal(key, shape)

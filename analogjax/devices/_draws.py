@@ -1,0 +1,22 @@
+"""Random numbers of whole arrays, drawn in one row.
+
+The numbers are those of ``jax.random``. XLA takes up to fifteen times as long to compile its
+generator over three axes as over one, and each ``vmap`` adds an axis.
+"""
+
+import math
+
+import jax
+
+
+def draw_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Standard normal numbers, ``jax.random.normal(key, shape)``."""
+    return jax.random.normal(key, (math.prod(shape),)).reshape(shape)
+
+
+def draw_uniform(
+    key: jax.Array, shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0
+) -> jax.Array:
+    """Numbers uniform in [minval, maxval), ``jax.random.uniform(key, shape, ...)``."""
+    row = jax.random.uniform(key, (math.prod(shape),), minval=minval, maxval=maxval)
+    return row.reshape(shape)
