@@ -338,9 +338,9 @@ def filled(text: str) -> str:
 def quick_times() -> str:
     """How long the quick scale of every reproduction takes."""
     path = RESULTS / "reproduce" / "seconds.json"
-    if not path.exists():
+    content = json.loads(path.read_text()) if path.exists() else {}
+    if "all" not in content:
         return "The quick scales were not run together yet (`python benchmarks/reproduce.py`)."
-    content = json.loads(path.read_text())
     each = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in content["each"].items())
     return (
         f"`python benchmarks/reproduce.py` runs every quick scale, one on each core: "

@@ -9,14 +9,13 @@ import math
 import jax
 
 
-def draw_normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Standard normal numbers, ``jax.random.normal(key, shape)``."""
-    return jax.random.normal(key, (math.prod(shape),)).reshape(shape)
+def draw_normal(key: jax.Array, shape: tuple[int, ...], dtype=float) -> jax.Array:
+    """Standard normal numbers, ``jax.random.normal(key, shape, dtype)``."""
+    return jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
 
 
 def draw_uniform(
-    key: jax.Array, shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0
+    key: jax.Array, shape: tuple[int, ...], dtype=float, minval: float = 0.0, maxval: float = 1.0
 ) -> jax.Array:
-    """Numbers uniform in [minval, maxval), ``jax.random.uniform(key, shape, ...)``."""
-    row = jax.random.uniform(key, (math.prod(shape),), minval=minval, maxval=maxval)
-    return row.reshape(shape)
+    """Numbers uniform in [minval, maxval), ``jax.random.uniform(key, shape, dtype, ...)``."""
+    return jax.random.uniform(key, (math.prod(shape),), dtype, minval, maxval).reshape(shape)

@@ -57,7 +57,7 @@ def torch_uniform(key: jax.Array, shape: tuple[int, ...], dtype=jnp.float32) -> 
     fan_in = 1
     for size in shape[:-1]:
         fan_in *= size
-    return draw_uniform(key, shape, -1.0, 1.0).astype(dtype) / jnp.sqrt(fan_in).astype(dtype)
+    return draw_uniform(key, shape, dtype, -1.0, 1.0) / jnp.sqrt(fan_in).astype(dtype)
 
 
 class DigitsNet(nn.Module):

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import check_at_least_0
+from analogjax.devices import check_at_least_0, draw_normal
 from analogjax.inference._select import Labels, analog_weights, replace_weights
 from analogjax.nn import labels
 from analogjax.rules import leaf_address
@@ -46,6 +46,6 @@ def perturb(key: jax.Array, params: Any, std, *, param_labels: Labels = labels) 
     check_at_least_0("std", std)
     noisy = {}
     for name, w in analog_weights(params, param_labels).items():
-        xi = jax.random.normal(jax.random.fold_in(key, leaf_address(name)), w.shape, w.dtype)
+        xi = draw_normal(jax.random.fold_in(key, leaf_address(name)), w.shape, w.dtype)
         noisy[name] = w + jax.lax.stop_gradient(std * jnp.abs(w).max() * xi)
     return replace_weights(params, noisy)

@@ -124,7 +124,7 @@ def _quantised(key, vectors: jax.Array, bins: int) -> jax.Array:
     width = largest(vectors) / steps
     scaled = ratio(vectors, width)
     if key is not None:
-        scaled = scaled + draw_uniform(key, vectors.shape, -0.5, 0.5)
+        scaled = scaled + draw_uniform(key, vectors.shape, minval=-0.5, maxval=0.5)
     return width * jnp.clip(jnp.round(scaled), -steps, steps)
 
 

@@ -141,7 +141,7 @@ def rule_of(
     ``fast_rate`` the rate of the fast array of Tiki-Taka v2, and ``share`` as of :func:`tuned`.
     """
     rate = digital_rate(steps, start)
-    tau = BOUNDS[STATES] if settings == NARROW else 1.0
+    tau = BOUNDS[states] if settings == NARROW else 1.0
     device = SoftBounds.with_states(states, w_max=tau, w_min=-tau)
     match rule:
         case "digital SGD":
@@ -254,9 +254,8 @@ def label(row):
 
 
 def draw(figure, rows):
-    beside = {name.removeprefix(_LONG): number for name, number in PUBLISHED.items()}
-    if rows[0]["dataset"] != "mnist":
-        beside = {}
+    published = PUBLISHED if rows[0]["dataset"] == "mnist" else {}
+    beside = {name.removeprefix(_LONG): number for name, number in published.items()}
     shown = {"digits": ("paper", "tuned"), "mnist": (NARROW, "tuned")}[rows[0]["dataset"]]
     several = [row for row in rows if row["rule"] == "residual learning"]
     others = [row for row in rows if row not in several]
