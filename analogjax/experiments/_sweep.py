@@ -24,6 +24,8 @@ from analogjax.experiments._sweep_grid import (
 
 Row = dict[str, Any]
 MEMORY_SHARE = 0.7  # Of the memory that is free, for one call.
+# LLVM's lighter optimization: trainings run as fast with it, and compile in two thirds of the time.
+CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
 
 
 def sweep(
@@ -143,12 +145,14 @@ class _Call:
         return places, arrays
 
     def _compile(self, cells: list[Cell]):
+        on_cpu = self._devices[0].platform == "cpu"
         mesh = jax.sharding.Mesh(np.array(self._devices), ("cells",))
         spec = PartitionSpec("cells")
         sharded = jax.shard_map(
             self._traced, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
         )
-        return jax.jit(sharded).lower(*self._arguments(cells[: self.size])).compile()
+        lowered = jax.jit(sharded).lower(*self._arguments(cells[: self.size]))
+        return lowered.compile(compiler_options=CPU_OPTIONS if on_cpu else None)
 
 
 def _row(cell: Cell, outputs) -> Row:
