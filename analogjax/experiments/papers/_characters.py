@@ -136,5 +136,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "four minutes", "paper": "weeks: give it a GPU"},
+    duration={"quick": "eight minutes", "paper": "weeks: give it a GPU"},
 )

@@ -104,5 +104,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "four minutes", "paper": "half a day"},
+    duration={"quick": "three minutes", "paper": "half a day"},
 )

@@ -116,5 +116,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "seven minutes", "paper": "a day"},
+    duration={"quick": "six minutes", "paper": "a day"},
 )

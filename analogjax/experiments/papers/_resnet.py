@@ -257,5 +257,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "eight minutes", "paper": "a year: give it a GPU"},
+    duration={"quick": "ten minutes", "paper": "a year: give it a GPU"},
 )
