@@ -1,6 +1,7 @@
 """Images as the JPEG files of one NumPy archive."""
 
 import io
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -38,8 +39,10 @@ def read_jpeg_archive(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np
             f"{path} is damaged: its offsets do not rise from 0 to the {len(raw)} bytes it holds."
         )
     images = np.empty((n, *size, 3), np.uint8)
-    for i in range(n):
-        images[i] = _decoded(path, i, raw[offsets[i] : offsets[i + 1]], size)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # We refuse other sizes.
+        for i in range(n):
+            images[i] = _decoded(path, i, raw[offsets[i] : offsets[i + 1]], size)
     return images, labels
 
 
@@ -68,12 +71,13 @@ def _decoded(path: Path, index: int, raw: np.ndarray, size: tuple[int, int]) -> 
 
     try:
         with Image.open(io.BytesIO(raw.tobytes()), formats=["JPEG"]) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
+            # Before it is unpacked: a wrong size may ask for more memory than there is.
+            if (image.height, image.width) == size:
+                return np.asarray(image.convert("RGB"))
+            height, width = image.height, image.width
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is damaged: image {index} is no JPEG file ({error}).") from error
-    if pixels.shape[:2] != size:
-        raise ValueError(
-            f"{path} should hold images of {size[0]} by {size[1]} pixels, but image {index} has "
-            f"{pixels.shape[0]} by {pixels.shape[1]}."
-        )
-    return pixels
+    raise ValueError(
+        f"{path} should hold images of {size[0]} by {size[1]} pixels, but image {index} has "
+        f"{height} by {width}."
+    )

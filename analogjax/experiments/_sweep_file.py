@@ -14,19 +14,23 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
     """The rows that a file has of these cells, by their identity.
 
     Raises:
-      ValueError: if the file is not one of rows, or has a row of none of the cells.
+      ValueError: if the file is not one of rows, has a row of none of the cells, or rows with
+        other outputs than the first.
     """
     check_directory(path.parent)
     if not path.exists():
         return {}
     known, rows = {identity(cell) for cell in cells}, {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    names: set[str] = set()
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
             cell = {name: row[name] for name in cells[0]}
-        except (ValueError, TypeError, KeyError):
-            cell = None
-        if cell is None or identity(cell) not in known:
+            names = names or set(row)
+            sound = identity(cell) in known and set(row) == names
+        except (ValueError, TypeError, KeyError, RecursionError):
+            sound = False
+        if not sound:
             raise ValueError(
                 f"{path}, line {number} is not a cell of this sweep: give another file, or delete "
                 f"this one."
