@@ -1,5 +1,6 @@
 """Data, models, the training loop, and the command line: the only part that does I/O."""
 
+from analogjax.experiments._checkpoint import Checkpoints as Checkpoints
 from analogjax.experiments._data import DATASETS as DATASETS
 from analogjax.experiments._data import ImageSet as ImageSet
 from analogjax.experiments._data import load as load
@@ -11,6 +12,7 @@ from analogjax.experiments._models import SigmoidNet as SigmoidNet
 from analogjax.experiments._resnet import ResNet as ResNet
 from analogjax.experiments._resnet import ResNet18 as ResNet18
 from analogjax.experiments._resnet import ResNet34 as ResNet34
+from analogjax.experiments._stop import Stopped as Stopped
 from analogjax.experiments._sweep import sweep as sweep
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
@@ -22,6 +24,7 @@ from analogjax.experiments._transformer import CharTransformer as CharTransforme
 __all__ = [
     "DATASETS",
     "CharTransformer",
+    "Checkpoints",
     "DigitsNet",
     "EpochMetrics",
     "ImageSet",
@@ -32,6 +35,7 @@ __all__ = [
     "ResNet34",
     "RunState",
     "SigmoidNet",
+    "Stopped",
     "Training",
     "load",
     "make_training",

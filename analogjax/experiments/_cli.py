@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import jax
@@ -21,6 +22,7 @@ from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._cores import cores
 from analogjax.experiments._device import DeviceOptions, device
 from analogjax.experiments._reproduce import ReproduceOptions, reproduce
+from analogjax.experiments._stop import Stopped, StopRequest, stop_on_signals
 from analogjax.experiments._sweep_command import SweepOptions, sweep_command
 from analogjax.experiments._train import TrainOptions, train
 
@@ -47,30 +49,39 @@ def main(arguments: list[str] | None = None) -> int:
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
     console = rich.console.Console()
-    try:
-        if isinstance(options, CompareOptions):
-            # One thread for each training: XLA on a CPU takes the size of its pool from here.
-            os.environ.setdefault("NPROC", "1")
-            compare(options, console)
-        elif isinstance(options, TrainOptions):
-            train(options, console)
-        elif isinstance(options, SweepOptions):
-            _one_device_a_core()
-            sweep_command(options, console)
-        elif isinstance(options, ReproduceOptions):
-            _one_device_a_core()
-            reproduce(options, console)
-        else:
-            device(options, console)
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"analogjax: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        resumed = isinstance(options, SweepOptions | ReproduceOptions)
-        kept = "the same command goes on from here" if resumed else "nothing was written"
-        print(f"analogjax: interrupted; {kept}.", file=sys.stderr)
-        return 130
+    with stop_on_signals(console) as stop, ThreadPoolExecutor(1) as pool:
+        try:
+            # In another thread, since signals wait for the main one to come out of compiled code.
+            pool.submit(_run, options, console, stop).result()
+        except (ValueError, OSError, FloatingPointError) as error:
+            print(f"analogjax: {error}", file=sys.stderr)
+            return 2
+        except Stopped as stopped:
+            print(f"analogjax: {stopped}. {_how_to_go_on(options)}", file=sys.stderr)
+            return 128 + stop.number
     return 0
+
+
+def _run(options: Command, console: rich.console.Console, stop: StopRequest) -> None:
+    if isinstance(options, CompareOptions):
+        # One thread for each training: XLA on a CPU takes the size of its pool from here.
+        os.environ.setdefault("NPROC", "1")
+        compare(options, console, stop)
+    elif isinstance(options, TrainOptions):
+        train(options, console, stop)
+    elif isinstance(options, SweepOptions):
+        _one_device_a_core()
+        sweep_command(options, console, stop)
+    elif isinstance(options, ReproduceOptions):
+        _one_device_a_core()
+        reproduce(options, console, stop)
+    else:
+        device(options, console)
+
+
+def _how_to_go_on(options: Command) -> str:
+    again = isinstance(options, SweepOptions | ReproduceOptions)
+    return "The same command goes on from there." if again else "Go on with --resume."
 
 
 def _one_device_a_core() -> None:

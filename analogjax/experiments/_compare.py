@@ -3,8 +3,7 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +12,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from analogjax.experiments._cores import cores
+from analogjax.experiments._data import checksum
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
-from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
-from analogjax.experiments._run import RunResult, run
+from analogjax.experiments._run import Hooks, RunResult, run
+from analogjax.experiments._side_by_side import side_by_side
+from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._training import EpochMetrics
 from analogjax.experiments._versions import versions
 
@@ -31,12 +32,16 @@ class CompareOptions:
       task: what to train on.
       num_tiles: numbers of tiles to compare under residual learning.
       seeds: trainings of each rule, with seeds ``seed``, ``seed + 1``, ...
+      checkpoints: how the run survives what stops it.
+      guards: what it looks out for.
       out: directory of the results: metrics.jsonl, summary.json, compare.png.
     """
 
     task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
     num_tiles: tuple[int, ...] = (2, 4, 6)
     seeds: int = 3
+    checkpoints: Annotated[CheckpointOptions, tyro.conf.arg(name="")] = CheckpointOptions()  # noqa: RUF009
+    guards: Annotated[GuardOptions, tyro.conf.arg(name="")] = GuardOptions()  # noqa: RUF009
     out: Path = Path("results/compare")
 
 
@@ -51,29 +56,39 @@ def contestants(num_tiles: tuple[int, ...]) -> list[RuleSettings]:
     ]
 
 
-def compare(options: CompareOptions, console: Console) -> list[RunResult]:
+def compare(options: CompareOptions, console: Console, stop: Stop = never) -> list[RunResult]:
     """Runs the comparison, with progress bars, and writes its table, figure and metrics.
 
+    Args:
+      options: of the command.
+      console: for the bars and the table.
+      stop: whether to end after the epochs under way.
+
     Raises:
-      ValueError, FileNotFoundError, FloatingPointError: with one sentence on what is wrong; then
-        nothing is written.
+      ValueError, OSError, FloatingPointError: with one sentence on what is wrong; then nothing but
+        checkpoints is written.
+      Stopped: where ``stop`` came true, with checkpoints written.
     """
     task = options.task
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
     if any(tiles < 1 for tiles in options.num_tiles):
         raise ValueError(f"num_tiles must be at least 1 each, got {options.num_tiles}.")
+    options.checkpoints.check()
+    guards = options.guards.chosen()
     check_directory(options.out)
     seeds = tuple(range(task.seed, task.seed + options.seeds))
     start_time = time.perf_counter()
     data, model, device = task.images(), task.model(), task.device()
+    shared = {"task": task.record(), "seeds": seeds, "data": checksum(data)}
+    all_checkpoints = options.checkpoints.in_directory(options.out, **shared)
     with epoch_progress(console) as start:
 
-        def one(settings: RuleSettings, stop: threading.Event) -> RunResult:
+        def one(settings: RuleSettings, failed: threading.Event) -> RunResult:
             show = start(settings.title, task.epochs)
 
             def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
-                if stop.is_set():
+                if failed.is_set():
                     raise CancelledError
                 show(epoch, metrics)
 
@@ -85,10 +100,14 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
                 epochs=task.epochs,
                 batch_size=task.batch_size,
                 seeds=seeds,
-                on_epoch=on_epoch,
+                checkpoints=all_checkpoints.of_part(settings.title, dataclasses.asdict(settings)),
+                resume=options.checkpoints.resume,
+                guards=guards,
+                hooks=Hooks(on_epoch=on_epoch, on_notice=console.print, stop=stop),
             )
 
-        results = _side_by_side(one, contestants(options.num_tiles))
+        rules = [settings.complete() for settings in contestants(options.num_tiles)]
+        results = side_by_side(one, rules)
     write_lines(options.out / "metrics.jsonl", [row for r in results for row in r.rows()])
     content = {
         **versions(),
@@ -99,30 +118,13 @@ def compare(options: CompareOptions, console: Console) -> list[RunResult]:
     }
     write_json(options.out / "summary.json", content)
     write_whole(options.out / "compare.png", lambda path: _figure(path, task, results))
+    options.checkpoints.after_the_end(all_checkpoints)
     console.print(_table(task, results))
     console.print(
         f"{content['seconds']} s in all. Figure, metrics and settings are in {options.out}/",
         soft_wrap=True,
     )
     return results
-
-
-def _side_by_side(one: Callable, contestants: list[RuleSettings]) -> list[RunResult]:
-    """Runs the trainings in threads, one for each core; the kernels are too small to share cores.
-
-    After the first mistake, or an interrupt, the others stop at the end of their epoch.
-    """
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=cores()) as pool:
-        futures = [pool.submit(one, settings, stop) for settings in contestants]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [future.result() for future in futures]
 
 
 def _table(task: TaskOptions, results: list[RunResult]) -> Table:

@@ -1,5 +1,6 @@
 """Image sets as arrays: the digits that come with scikit-learn, and those read from files."""
 
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,14 @@ class ImageSet(NamedTuple):
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+
+
+def checksum(data: ImageSet) -> str:
+    """A number that other images or labels would not have, in hexadecimal digits."""
+    total = 0
+    for array in data:
+        total = zlib.crc32(array.tobytes(), total)
+    return f"{total:08x}"
 
 
 def load(

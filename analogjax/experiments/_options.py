@@ -7,8 +7,10 @@ from typing import Literal
 from flax import linen as nn
 
 from analogjax.devices import SoftBounds
+from analogjax.experiments._checkpoint import Checkpoints
 from analogjax.experiments._data import ImageSet, load
 from analogjax.experiments._models import network_for
+from analogjax.experiments._watch import GUARDS, Guards
 from analogjax.nn import Mapping
 
 
@@ -57,3 +59,61 @@ class TaskOptions:
     def device(self) -> SoftBounds:
         """A soft-bounds device of so many states, with all its variation."""
         return SoftBounds.with_states(self.states)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointOptions:
+    """How a run survives what stops it.
+
+    Attributes:
+      checkpoint_every: epochs from one checkpoint to the next, in the directory "checkpoints" of
+        the results. If not given, one is written only where Ctrl-C or SIGTERM stops the run.
+      resume: go on from the newest checkpoint, if there is one: to the bit as if never stopped.
+    """
+
+    checkpoint_every: int | None = None
+    resume: bool = False
+
+    def check(self) -> None:
+        """Raises a ValueError if the options make no sense."""
+        if self.checkpoint_every is not None and self.checkpoint_every < 1:
+            raise ValueError(f"checkpoint_every must be at least 1, got {self.checkpoint_every}.")
+
+    def in_directory(self, out: Path, **settings) -> Checkpoints:
+        """The checkpoints of a run.
+
+        Args:
+          out: directory of its results.
+          **settings: all that decides its outcome.
+        """
+        directory = out / "checkpoints"
+        return Checkpoints(directory=directory, settings=settings, every=self.checkpoint_every)
+
+    def after_the_end(self, checkpoints: Checkpoints) -> None:
+        """Removes the checkpoints that only a signal asked for; others keep the final state."""
+        if self.checkpoint_every is None:
+            checkpoints.remove()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuardOptions:
+    """What a run looks out for.
+
+    Attributes:
+      guards: stop at the first number that is not finite, and warn of tiles at their bounds, pulse
+        trains cut short, tiles that are never sent a pulse and a warm start that never switches.
+      saturation_limit: share of a tile's crosspoints at their bounds above which to warn.
+    """
+
+    guards: bool = True
+    saturation_limit: float = GUARDS.saturation
+
+    def chosen(self) -> Guards | None:
+        """The guards, or None.
+
+        Raises:
+          ValueError: if the share is none.
+        """
+        if not 0 <= self.saturation_limit <= 1:
+            raise ValueError(f"saturation_limit must lie in [0, 1], got {self.saturation_limit}.")
+        return Guards(saturation=self.saturation_limit) if self.guards else None

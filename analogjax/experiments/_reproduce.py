@@ -10,6 +10,7 @@ from rich.markdown import Markdown
 
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._progress import count_progress
+from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._sweep import Row, sweep
 from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_grid import Cell, identity
@@ -46,11 +47,17 @@ class ReproduceOptions:
     out: Path | None = None
 
 
-def reproduce(options: ReproduceOptions, console: Console) -> list[Row]:
+def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -> list[Row]:
     """Runs a reproduction, with a progress bar, and writes its page, figure and rows.
 
+    Args:
+      options: of the command.
+      console: for the bar and the table.
+      stop: whether to end after the trainings under way.
+
     Raises:
-      ValueError, FileNotFoundError: with one sentence on what is wrong.
+      ValueError, OSError: with one sentence on what is wrong.
+      Stopped: where ``stop`` came true; the same command then goes on.
     """
     if options.name not in ALL:
         raise ValueError(
@@ -76,6 +83,7 @@ def reproduce(options: ReproduceOptions, console: Console) -> list[Row]:
             at_once=options.at_once,
             out=out / CELLS,
             on_rows=lambda rows: advance(len(rows), chosen.label(rows[-1])),
+            stop=stop,
         )
     content = summary(chosen, options.scale, rows) | versions()
     write_json(out / "summary.json", content)

@@ -5,82 +5,43 @@ import time
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
 from analogjax.devices import Device
+from analogjax.experiments._checkpoint import Checkpoints, Restored
 from analogjax.experiments._data import ImageSet
+from analogjax.experiments._finite import describe, part_names
 from analogjax.experiments._rules import RuleSettings, make_optimizer
-from analogjax.experiments._training import EpochMetrics, make_training, over_seeds
+from analogjax.experiments._run_result import METRICS, RunResult, record_of
+from analogjax.experiments._stop import Stop, Stopped, never
+from analogjax.experiments._training import (
+    EpochMetrics,
+    RunState,
+    Training,
+    batch_axes,
+    make_training,
+    over_seeds,
+)
+from analogjax.experiments._watch import GUARDS, Guards, watcher
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What a training of several seeds has measured; arrays are ``(epochs, seeds)``.
+class Hooks:
+    """What a run calls, and asks, between two epochs.
 
     Attributes:
-      settings: the rule and its rates.
-      seeds: the seeds.
-      train_loss: mean training loss of each epoch.
-      test_accuracy: share of the test images classified correctly after each epoch.
-      pulses: pulses sent to all tiles since the start.
-      seconds: time each epoch took, for all seeds together, ``(epochs,)``.
-      compile_seconds: time it took to compile, the start of the run included.
-      samples_per_epoch: training images of one seed in an epoch.
+      on_epoch: called with the number of each epoch and its metrics, to show progress.
+      on_checkpoint: called with what was measured so far after each checkpoint.
+      on_notice: called with a sentence that the user should see.
+      stop: whether the run is to end after this epoch.
     """
 
-    settings: RuleSettings
-    seeds: tuple[int, ...]
-    train_loss: np.ndarray
-    test_accuracy: np.ndarray
-    pulses: np.ndarray
-    seconds: np.ndarray
-    compile_seconds: float
-    samples_per_epoch: int
-
-    def rows(self) -> list[dict]:
-        """One object an epoch and seed, as ``metrics.jsonl`` holds them."""
-        rate = self.samples_per_epoch * len(self.seeds) / self.seconds
-        return [
-            {
-                "run": self.settings.title,
-                "rule": self.settings.rule,
-                "num_tiles": _num_tiles(self.settings),
-                "seed": seed,
-                "epoch": epoch + 1,
-                "train_loss": float(self.train_loss[epoch, i]),
-                "test_accuracy": float(self.test_accuracy[epoch, i]),
-                "pulses": int(self.pulses[epoch, i]),
-                "samples_per_second": round(float(rate[epoch]), 1),
-            }
-            for i, seed in enumerate(self.seeds)
-            for epoch in range(len(self.seconds))
-        ]
-
-    def summary(self) -> dict:
-        """The end of the run, its settings and its cost in time."""
-        final = self.test_accuracy[-1]
-        return {
-            "run": self.settings.title,
-            "settings": dataclasses.asdict(self.settings),
-            "seeds": list(self.seeds),
-            "test_accuracy_mean": float(final.mean()),
-            "test_accuracy_std": float(final.std(ddof=1)) if len(final) > 1 else 0.0,
-            "test_accuracy": [float(a) for a in final],
-            "pulses_mean": float(self.pulses[-1].mean()),
-            "compile_seconds": round(self.compile_seconds, 2),
-            "train_seconds": round(float(self.seconds.sum()), 2),
-            "samples_per_second": round(self.median_rate(), 1),
-        }
-
-    def median_rate(self) -> float:
-        """Training images per second, all seeds together, of the median epoch."""
-        return self.samples_per_epoch * len(self.seeds) / float(np.median(self.seconds))
-
-
-def _num_tiles(settings: RuleSettings) -> int:
-    tiles = {"digital-sgd": 0, "tiki-taka": 2, "residual-learning": settings.num_tiles}
-    return tiles.get(settings.rule, 1)
+    on_epoch: Callable[[int, EpochMetrics], None] = lambda epoch, metrics: None
+    on_checkpoint: Callable[[RunResult], None] = lambda result: None
+    on_notice: Callable[[str], None] = lambda notice: None
+    stop: Stop = never
 
 
 def run(
@@ -93,9 +54,15 @@ def run(
     batch_size: int,
     seeds: tuple[int, ...],
     factors: bool = True,
-    on_epoch: Callable[[int, EpochMetrics], None] = lambda epoch, metrics: None,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+    guards: Guards | None = GUARDS,
+    hooks: Hooks = Hooks(),
 ) -> RunResult:
     """Trains ``model`` with one rule, all seeds at once.
+
+    A run is a pure function of its settings and seeds: stopped after any epoch and resumed from its
+    checkpoint, it gives the same metrics and conductances to the bit, on one kind of device.
 
     Args:
       settings: the rule and its rates.
@@ -106,14 +73,21 @@ def run(
       batch_size: images in a mini-batch.
       seeds: one training each; weights, devices, sample order and pulses all follow from it.
       factors: simulate the pulses of every sample rather than of the summed gradient.
-      on_epoch: called after each epoch with its number and metrics, to show progress.
+      checkpoints: where its checkpoints are written, and how often.
+      resume: go on from the newest of them, if there is one.
+      guards: when to warn of what a training silently suffers from, and whether to look in every
+        step for numbers that are not finite; None to do neither.
+      hooks: what is called between two epochs.
 
     Returns:
-      What was measured.
+      What was measured, before and after a resume.
 
     Raises:
-      ValueError: for bad settings, before anything runs.
-      FloatingPointError: as soon as the loss of an epoch is not finite.
+      ValueError: for bad settings, before anything runs; for checkpoints of another run, and where
+        there are any but ``resume`` is not asked for.
+      FloatingPointError: after the first epoch with a number that is not finite.
+      OSError: if a checkpoint cannot be written.
+      Stopped: after the epoch in which ``hooks.stop`` came true, its checkpoint written.
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
@@ -122,46 +96,107 @@ def run(
             f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."
         )
     settings = settings.complete()
+    if hooks.stop():
+        raise Stopped(f"{settings.title} was not begun")
     steps = len(data.train_labels) // max(batch_size, 1)
 
     def optimizer(key):
         return make_optimizer(settings, device, key, epochs=epochs, steps_per_epoch=steps)
 
-    training = make_training(model, optimizer, data, batch_size=batch_size, factors=factors)
-    start = time.perf_counter()
+    training = make_training(
+        model,
+        optimizer,
+        data,
+        batch_size=batch_size,
+        factors=factors,
+        find_broken=guards is not None,
+    )
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    if len(seeds) > 1:
-        training = over_seeds(training)
-    else:
-        keys = keys[0]
-    state = training.init(keys)  # Not jitted: compiled for a single call, it would take longer.
-    epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
+    axes = batch_axes(training).opt_state if len(seeds) > 1 else None
+    training = over_seeds(training) if len(seeds) > 1 else training
+    keys = keys if len(seeds) > 1 else keys[0]
+    restored = _restored(checkpoints, resume, training, keys, hooks)
+    done, records = (restored.epoch, list(restored.rows)) if restored else (0, [])
+    start = time.perf_counter()
+    # Not jitted: compiled for a single call, it would take longer.
+    state = restored.state if restored else training.init(keys)
+    if done < epochs:
+        epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start
-    metrics, seconds = [], []
-    for epoch in range(epochs):
+    watch = watcher(device, axes)
+
+    def result() -> RunResult:
+        per_epoch = training.steps_per_epoch * batch_size
+        return RunResult.of_records(settings, seeds, records, compile_seconds, per_epoch)
+
+    for epoch in range(done, epochs):
         start = time.perf_counter()
         state, report = epoch_fn(state)
         report = jax.tree.map(lambda a: np.atleast_1d(np.asarray(a)), report)
-        seconds.append(time.perf_counter() - start)
-        _check_loss(settings, epoch, report.train_loss)
-        metrics.append(report)
-        on_epoch(epoch, report)
-    return RunResult(
-        settings=settings,
-        seeds=seeds,
-        train_loss=np.stack([report.train_loss for report in metrics]),
-        test_accuracy=np.stack([report.test_accuracy for report in metrics]),
-        pulses=np.stack([report.pulses for report in metrics]),
-        seconds=np.asarray(seconds),
-        compile_seconds=compile_seconds,
-        samples_per_epoch=training.steps_per_epoch * batch_size,
-    )
+        seconds = time.perf_counter() - start
+        _check_finite(settings, training, epoch, report, state, checkpoints)
+        last = epoch + 1 == epochs
+        new = {}
+        if guards is not None:
+            known = {kind for record in records for kind in record["warnings"]}
+            found = guards.warnings(jax.device_get(watch(state.opt_state)), last)
+            new = {kind: text for kind, text in found.items() if kind not in known}
+        records.append(record_of(report, seconds, new))
+        hooks.on_epoch(epoch, report)
+        for text in new.values():
+            hooks.on_notice(f"{settings.title}, epoch {epoch + 1}: {text}")
+        stopped = hooks.stop()
+        if checkpoints and (stopped or checkpoints.due(epoch + 1, last)):
+            checkpoints.save(epoch + 1, state, records)
+            hooks.on_checkpoint(result())
+        if stopped and not last:
+            kept = f"; its checkpoint is in {checkpoints.directory}" if checkpoints else ""
+            raise Stopped(f"{settings.title} was stopped after epoch {epoch + 1} of {epochs}{kept}")
+    return result()
 
 
-def _check_loss(settings: RuleSettings, epoch: int, loss: np.ndarray) -> None:
-    if not np.all(np.isfinite(loss)):
-        raise FloatingPointError(
-            f"The training loss of '{settings.title}' became {loss[~np.isfinite(loss)][0]} in "
-            f"epoch {epoch + 1}: lower its learning rate (now {settings.learning_rate}) or the "
-            f"digital one (now {settings.digital_learning_rate})."
+def _restored(
+    checkpoints: Checkpoints | None, resume: bool, training: Training, keys, hooks: Hooks
+) -> Restored | None:
+    """The checkpoint that a run goes on from."""
+    if checkpoints is None or checkpoints.newest() is None:
+        return None
+    if not resume:
+        raise ValueError(
+            f"{checkpoints.directory} has the checkpoints of an earlier run: go on from them with "
+            f"--resume, delete them, or give another directory."
         )
+    restored = checkpoints.restore(jax.eval_shape(training.init, keys))
+    if restored is None:
+        return None
+    for notice in restored.notices:
+        hooks.on_notice(notice)
+    last = restored.rows[-1]
+    metrics = [jnp.asarray(last[name], jnp.float32) for name in METRICS]
+    hooks.on_epoch(restored.epoch - 1, EpochMetrics._make([*metrics, None]))
+    return restored
+
+
+def _check_finite(
+    settings: RuleSettings,
+    training: Training,
+    epoch: int,
+    report: EpochMetrics,
+    state: RunState,
+    checkpoints: Checkpoints | None,
+) -> None:
+    """Raises a FloatingPointError if an epoch met a number that is not finite."""
+    if report.broken is not None:
+        found = describe(report.broken, part_names(state.params), training.steps_per_epoch)
+    else:
+        finite = np.isfinite([report.train_loss, report.test_loss]).all()
+        found = None if finite else "the loss"
+    if found is None:
+        return
+    kept = checkpoints.newest() if checkpoints else None
+    last_good = "" if kept is None else f" The last good checkpoint is {kept}."
+    raise FloatingPointError(
+        f"'{settings.title}' met numbers that are not finite in epoch {epoch + 1}: {found}. Lower "
+        f"its learning rate (now {settings.learning_rate}) or the digital one (now "
+        f"{settings.digital_learning_rate}).{last_good}"
+    )

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 
+from analogjax.experiments._stop import Stop, Stopped, never
 from analogjax.experiments._sweep_file import Rows, read_rows, write_rows
 from analogjax.experiments._sweep_grid import (
     Cell,
@@ -36,6 +37,7 @@ def sweep(
     at_once: int | None = None,
     out: Path | str | None = None,
     on_rows: Callable[[list[Row]], object] = lambda rows: None,
+    stop: Stop = never,
 ) -> list[Row]:
     """Runs a function on every cell of a grid, many cells in one compiled call.
 
@@ -58,6 +60,7 @@ def sweep(
       out: file of JSON lines for the rows, written anew, whole, after each call. Cells that it has
         already are not run again: a sweep that was stopped goes on.
       on_rows: called with the rows of each call, and first with those that the file had.
+      stop: asked before each call whether to end.
 
     Returns:
       A row a cell, in the order of the grid: its values and the outputs of the function, arrays as
@@ -67,6 +70,7 @@ def sweep(
     Raises:
       ValueError: for an empty grid, equal cells, an unknown static name, an output with the name
         of a value, or a file that holds cells of another sweep.
+      Stopped: where ``stop`` came true; the rows so far are in the file.
 
     Example:
       >>> import jax, jax.numpy as jnp, analogjax
@@ -93,8 +97,10 @@ def sweep(
     if rows:
         on_rows(list(rows.values()))
     for values, group in groups([cell for cell in cells if identity(cell) not in rows], names):
+        _check_stop(stop, rows, cells)
         call = _Call(fn, values, group, names, at_once)
         for first in range(0, len(group), call.size):
+            _check_stop(stop, rows, cells)
             some = group[first : first + call.size]
             new = call(some)
             rows |= {identity(cell): row for cell, row in zip(some, new, strict=True)}
@@ -102,6 +108,11 @@ def sweep(
                 write_rows(path, cells, rows)
             on_rows(new)
     return [rows[identity(cell)] for cell in cells]
+
+
+def _check_stop(stop: Stop, rows: Rows, cells: list[Cell]) -> None:
+    if stop():
+        raise Stopped(f"The sweep was stopped after {len(rows)} of {len(cells)} trainings")
 
 
 class _Call:

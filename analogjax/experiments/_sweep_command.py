@@ -14,6 +14,7 @@ from analogjax.experiments._files import check_directory, write_json, write_whol
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._progress import count_progress
 from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._sweep import Row, sweep
 from analogjax.experiments._sweep_training import (
     Over,
@@ -48,11 +49,17 @@ class SweepOptions:
     out: Path = Path("results/sweep")
 
 
-def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
+def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -> list[Row]:
     """Runs the sweep, with a progress bar, and writes its rows, summary and figure.
 
+    Args:
+      options: of the command.
+      console: for the bar and the table.
+      stop: whether to end after the trainings under way.
+
     Raises:
-      ValueError, FileNotFoundError: with one sentence on what is wrong.
+      ValueError, OSError: with one sentence on what is wrong.
+      Stopped: where ``stop`` came true; the same command then goes on.
     """
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
@@ -74,6 +81,7 @@ def sweep_command(options: SweepOptions, console: Console) -> list[Row]:
             at_once=options.at_once,
             out=options.out / "cells.jsonl",
             on_rows=on_rows,
+            stop=stop,
         )
     seconds = round(time.perf_counter() - start, 1)
     content = {

@@ -118,7 +118,7 @@ def cell_training(task: TaskOptions):
 
         training = make_training(model, optimizer, data, batch_size=cell["batch_size"])
         metrics = whole_training(training, jax.random.key(cell["seed"]), cell["epochs"])
-        return {name: values[-1] for name, values in metrics._asdict().items()}
+        return {n: values[-1] for n, values in metrics._asdict().items() if values is not None}
 
     return train
 

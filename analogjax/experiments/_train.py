@@ -8,11 +8,13 @@ import tyro
 from rich.console import Console
 
 from analogjax._version import __version__
+from analogjax.experiments._data import checksum
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
-from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
-from analogjax.experiments._run import RunResult, run
+from analogjax.experiments._run import Hooks, RunResult, run
+from analogjax.experiments._stop import Stop, never
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,28 +26,52 @@ class TrainOptions:
       settings: the rule and its rates.
       factors: simulate the pulses of every sample; without it those of the summed gradient, which
         is faster and flatters the device.
+      checkpoints: how the run survives what stops it.
+      guards: what it looks out for.
       out: directory of the results: metrics.jsonl, summary.json, accuracy.png.
     """
 
     task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
     settings: Annotated[RuleSettings, tyro.conf.arg(name="")] = RuleSettings()  # noqa: RUF009
     factors: bool = True
+    checkpoints: Annotated[CheckpointOptions, tyro.conf.arg(name="")] = CheckpointOptions()  # noqa: RUF009
+    guards: Annotated[GuardOptions, tyro.conf.arg(name="")] = GuardOptions()  # noqa: RUF009
     out: Path = Path("results/train")
 
 
-def train(options: TrainOptions, console: Console) -> RunResult:
+def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunResult:
     """Runs one training, with a progress bar, and writes its results.
 
+    Args:
+      options: of the command.
+      console: for the bar and the outcome.
+      stop: whether to end after this epoch.
+
     Raises:
-      ValueError, FileNotFoundError, FloatingPointError: with one sentence on what is wrong; then
-        nothing is written.
+      ValueError, OSError, FloatingPointError: with one sentence on what is wrong; then nothing but
+        checkpoints is written, and the metrics up to the last of them.
+      Stopped: where ``stop`` came true, with a checkpoint written.
     """
     task = options.task
+    options.checkpoints.check()
+    guards = options.guards.chosen()
     check_directory(options.out)
     data, device = task.images(), task.device()
+    settings = options.settings.complete()
+    checkpoints = options.checkpoints.in_directory(
+        options.out,
+        task=task.record(),
+        factors=options.factors,
+        rule=dataclasses.asdict(settings),
+        data=checksum(data),
+    )
+
+    def write_metrics(result: RunResult) -> None:
+        write_lines(options.out / "metrics.jsonl", result.rows())
+
     with epoch_progress(console) as start:
         result = run(
-            options.settings,
+            settings,
             task.model(),
             device,
             data,
@@ -53,9 +79,17 @@ def train(options: TrainOptions, console: Console) -> RunResult:
             batch_size=task.batch_size,
             seeds=(task.seed,),
             factors=options.factors,
-            on_epoch=start(options.settings.title, task.epochs),
+            checkpoints=checkpoints,
+            resume=options.checkpoints.resume,
+            guards=guards,
+            hooks=Hooks(
+                on_epoch=start(settings.title, task.epochs),
+                on_checkpoint=write_metrics,
+                on_notice=console.print,
+                stop=stop,
+            ),
         )
-    write_lines(options.out / "metrics.jsonl", result.rows())
+    write_metrics(result)
     summary = {
         "analogjax": __version__,
         "task": task.record(),
@@ -64,6 +98,7 @@ def train(options: TrainOptions, console: Console) -> RunResult:
     }
     write_json(options.out / "summary.json", summary)
     write_whole(options.out / "accuracy.png", lambda path: _figure(path, result))
+    options.checkpoints.after_the_end(checkpoints)
     note = "" if options.factors else " (pulses of the summed gradient: not the device's accuracy)"
     console.print(
         f"{result.settings.title}: test accuracy {100 * result.test_accuracy[-1, 0]:.1f} % after "

@@ -9,6 +9,7 @@ import optax
 from flax import linen as nn
 
 from analogjax.experiments._data import ImageSet
+from analogjax.experiments._finite import Broken, first_broken, parts_broken
 from analogjax.experiments._text import TextSet
 from analogjax.nn import linen as ann
 from analogjax.rules import AnalogState, leaf_name
@@ -44,12 +45,14 @@ class EpochMetrics(NamedTuple):
       test_accuracy: share of the test labels that are the likeliest after the epoch.
       test_loss: mean cross-entropy of the test labels after the epoch.
       pulses: pulses sent to all tiles since the start.
+      broken: the first step with a number that was not finite, where training looks for one.
     """
 
     train_loss: jax.Array
     test_accuracy: jax.Array
     test_loss: jax.Array
     pulses: jax.Array
+    broken: Broken | None = None
 
 
 class Training(NamedTuple):
@@ -75,6 +78,7 @@ def make_training(
     factors: bool = True,
     augment: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
     label_smoothing: float = 0.0,
+    find_broken: bool = False,
 ) -> Training:
     """Builds a training of ``model`` on ``data``.
 
@@ -91,6 +95,7 @@ def make_training(
       factors: give the rule the factors (x, delta) of each layer, and so every sample's pulses.
       augment: ``(key, images) -> images``, changes each mini-batch before it is learned.
       label_smoothing: share of the target that is spread evenly over the classes, in [0, 1).
+      find_broken: look in every step for numbers that are not finite, for ``EpochMetrics.broken``.
 
     Returns:
       The training.
@@ -139,7 +144,9 @@ def make_training(
         (loss, variables), (grads, pairs) = gradients(params, taps, variables, x, y, key)
         extra = {"factors": pairs} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
-        return (optax.apply_updates(params, updates), variables, opt_state), loss
+        params = optax.apply_updates(params, updates)
+        broken = parts_broken(loss, grads, params) if find_broken else None
+        return (params, variables, opt_state), (loss, broken)
 
     def epoch(state: RunState) -> tuple[RunState, EpochMetrics]:
         order = jax.random.permutation(jax.random.fold_in(state.key, state.epoch), samples)
@@ -147,11 +154,12 @@ def make_training(
         reads = jax.random.fold_in(jax.random.fold_in(state.key, READS), state.epoch)
         keys = jax.random.split(reads, steps + 1)
         start = state.params, state.variables, state.opt_state
-        carry, losses = jax.lax.scan(step, start, (batches, keys[:-1]))
+        carry, (losses, broken) = jax.lax.scan(step, start, (batches, keys[:-1]))
         new = RunState(*carry, state.key, state.epoch + 1)
         variables = {"params": new.params, **new.variables}
         accuracy, loss = _tested(model, variables, test_x, test_y, keys[-1])
-        return new, EpochMetrics(losses.mean(), accuracy, loss, pulses_sent(new.opt_state))
+        metrics = EpochMetrics(losses.mean(), accuracy, loss, pulses_sent(new.opt_state))
+        return new, metrics if broken is None else metrics._replace(broken=first_broken(broken))
 
     return Training(init, epoch, steps)
 

@@ -64,6 +64,18 @@ class BatchedPulses(PulseScheme):
     update_management: bool = True
     update_bl_management: bool = True
 
+    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines:
+        """What the pulse generators do for each vector pair."""
+        return line_probabilities(
+            x,
+            d,
+            learning_rate,
+            granularity,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
+        )
+
     def send_pulses(
         self,
         key: jax.Array,
@@ -75,9 +87,7 @@ class BatchedPulses(PulseScheme):
         learning_rate,
     ) -> Sent:
         """The coincidences of a mini-batch listed, or counted where that is faster."""
-        lines = line_probabilities(
-            x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
-        )
+        lines = self.lines(x, d, learning_rate, device.granularity)
         array = key, device, cells, w, lines
         small = math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL
         # Loops that end when the data say so are what other processors are slow at.

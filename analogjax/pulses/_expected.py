@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from analogjax.devices import AnyCells, Device, draw_normal
 from analogjax.pulses._lines import (
     Counts,
+    Lines,
     line_probabilities,
     pulse_statistics,
     unlimited_statistics,
@@ -57,6 +58,20 @@ class ExpectedPulses(PulseScheme):
     update_bl_management: bool = True
     noise: bool = False
 
+    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines | None:
+        """What the pulse generators do for each vector pair; None for trains without end."""
+        if self.desired_bl is None:
+            return None
+        return line_probabilities(
+            x,
+            d,
+            learning_rate,
+            granularity,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
+        )
+
     def send_pulses(
         self,
         key: jax.Array,
@@ -83,17 +98,9 @@ class ExpectedPulses(PulseScheme):
         return self._move(key, device, cells, w, Counts(up, never), Counts(down, never))
 
     def _counts(self, x, d, learning_rate, granularity, outputs) -> tuple[Counts, Counts]:
-        if self.desired_bl is None:
+        lines = self.lines(x, d, learning_rate, granularity)
+        if lines is None:
             return unlimited_statistics(x, d, learning_rate, granularity, outputs)
-        lines = line_probabilities(
-            x,
-            d,
-            learning_rate,
-            granularity,
-            desired_bl=self.desired_bl,
-            update_management=self.update_management,
-            update_bl_management=self.update_bl_management,
-        )
         return pulse_statistics(lines, outputs)
 
     def _move(self, key, device, cells, w, up: Counts, down: Counts) -> Sent:

@@ -93,6 +93,22 @@ def line_probabilities(
     )
 
 
+def cut_trains(lines: Lines, learning_rate, granularity) -> jax.Array:
+    """How many of the vector pairs ask for more pulses than their trains can hold, float32.
+
+    Of such a pair the largest change, or all of it with update management, is cut short.
+
+    Args:
+      lines: what the pulse generators do.
+      learning_rate: weight change per unit of x times d.
+      granularity: weight change of one pulse.
+    """
+    top_x, top_d = largest(lines.x), largest(lines.d)
+    wanted = learning_rate * top_x * top_d / granularity
+    on_x, on_d = jnp.minimum(lines.gain_x * top_x, 1.0), jnp.minimum(lines.gain_d * top_d, 1.0)
+    return jnp.sum(lines.length * on_x * on_d < (1.0 - 1e-3) * wanted).astype(jnp.float32)
+
+
 def largest(vectors: jax.Array) -> jax.Array:
     """The largest magnitude in each vector, ``(batch, 1)``; NaN where there is one.
 

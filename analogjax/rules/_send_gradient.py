@@ -3,9 +3,9 @@
 import jax
 
 from analogjax.devices import Device
-from analogjax.pulses import PulseScheme
+from analogjax.pulses import PulseScheme, cut_trains
 from analogjax.rules._signal import Signal
-from analogjax.tiles import TileStack, count_pulses, replace_tile, written
+from analogjax.tiles import TileStack, count_pulses, count_trains, replace_tile, written
 
 
 def send_gradient(
@@ -31,4 +31,10 @@ def send_gradient(
     tile = stack.tiles[n]
     sent = signal.send(pulses, key, device, tile, learning_rate)
     stack = replace_tile(stack, n, written(key, device, tile, sent))
-    return count_pulses(stack, n, sent)
+    stack = count_pulses(stack, n, sent)
+    if signal.factors is None or not device.pulsed:
+        return stack
+    lines = pulses.lines(*signal.factors, learning_rate, device.granularity)
+    if lines is None:
+        return stack
+    return count_trains(stack, len(lines.x), cut_trains(lines, learning_rate, device.granularity))

@@ -10,6 +10,7 @@ from analogjax.tiles._stack import TileStack as TileStack
 from analogjax.tiles._stack import age as age
 from analogjax.tiles._stack import count_pulses as count_pulses
 from analogjax.tiles._stack import count_reads as count_reads
+from analogjax.tiles._stack import count_trains as count_trains
 from analogjax.tiles._stack import effective_weight as effective_weight
 from analogjax.tiles._stack import program_stack as program_stack
 from analogjax.tiles._stack import replace_lines as replace_lines
@@ -29,6 +30,7 @@ __all__ = [
     "aged",
     "count_pulses",
     "count_reads",
+    "count_trains",
     "effective_weight",
     "part_sizes",
     "program_stack",

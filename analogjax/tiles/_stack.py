@@ -28,6 +28,8 @@ class TileStack(NamedTuple):
         tiles, whose first tile is that sum.
       pulses: number of up and of down pulses each tile has received, ``(tiles, 2)``.
       reads: number of lines of each tile that were read for transfers, ``(tiles,)``.
+      trains: number of vector pairs sent to the last tile, and of those that asked for more pulses
+        than a train holds, ``(2,)``.
     """
 
     tiles: tuple[Tile, ...]
@@ -35,6 +37,7 @@ class TileStack(NamedTuple):
     coarse: jax.Array | None
     pulses: Counter
     reads: Counter
+    trains: Counter
 
 
 def program_stack(
@@ -63,6 +66,7 @@ def program_stack(
         coarse,
         Counter.zeros((count, 2)),
         Counter.zeros((count,)),
+        Counter.zeros((2,)),
     )
 
 
@@ -129,6 +133,11 @@ def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
     """The stack with the reading of some lines of its tile ``n`` counted."""
     amounts = jnp.zeros(stack.reads.total.shape, jnp.float32).at[n].set(lines)
     return stack._replace(reads=stack.reads.add(amounts))
+
+
+def count_trains(stack: TileStack, pairs: int, cut: jax.Array) -> TileStack:
+    """The stack with the vector pairs counted that its last tile was sent, and those cut short."""
+    return stack._replace(trains=stack.trains.add(jnp.stack([jnp.float32(pairs), cut])))
 
 
 def _scaled_sum(parts: Iterable[jax.Array], scales: jax.Array) -> jax.Array:

@@ -15,12 +15,12 @@ from analogjax.experiments._training import EpochMetrics
 def test_the_first_mistake_stops_the_other_trainings_and_is_the_one_told(tmp_path, monkeypatch):
     epochs = {}
 
-    def run(settings, *_, on_epoch, **__):
+    def run(settings, *_, hooks, **__):
         if settings.rule == "analog-sgd":
             raise FloatingPointError("the loss of analog SGD")
         for epoch in range(3000):
             epochs[settings.title] = epoch
-            on_epoch(epoch, EpochMetrics(*np.zeros((4, 1))))
+            hooks.on_epoch(epoch, EpochMetrics(*np.zeros((4, 1))))
             time.sleep(0.01)
 
     monkeypatch.setattr(_compare, "run", run)
