@@ -96,8 +96,7 @@ def run(
             f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."
         )
     settings = settings.complete()
-    if hooks.stop():
-        raise Stopped(f"{settings.title} was not begun")
+    _check_stop(settings, hooks)
     steps = len(data.train_labels) // max(batch_size, 1)
 
     def optimizer(key):
@@ -112,9 +111,12 @@ def run(
         find_broken=guards is not None,
     )
     keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    axes = batch_axes(training).opt_state if len(seeds) > 1 else None
-    training = over_seeds(training) if len(seeds) > 1 else training
-    keys = keys if len(seeds) > 1 else keys[0]
+    axes = None
+    if len(seeds) > 1:
+        axes = batch_axes(training).opt_state
+        training = over_seeds(training)
+    else:
+        keys = keys[0]
     restored = _restored(checkpoints, resume, training, keys, hooks)
     done, records = (restored.epoch, list(restored.rows)) if restored else (0, [])
     start = time.perf_counter()
@@ -123,6 +125,7 @@ def run(
     if done < epochs:
         epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start
+    _check_stop(settings, hooks)
     watch = watcher(device, axes)
 
     def result() -> RunResult:
@@ -153,6 +156,11 @@ def run(
             kept = f"; its checkpoint is in {checkpoints.directory}" if checkpoints else ""
             raise Stopped(f"{settings.title} was stopped after epoch {epoch + 1} of {epochs}{kept}")
     return result()
+
+
+def _check_stop(settings: RuleSettings, hooks: Hooks) -> None:
+    if hooks.stop():
+        raise Stopped(f"{settings.title} was stopped before an epoch")
 
 
 def _restored(
