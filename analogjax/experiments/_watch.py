@@ -70,8 +70,14 @@ def watcher(device: Device, axes=None) -> Callable[[Any], Symptoms]:
 
     if axes is None:
         return jax.jit(measure)
-    each = jax.vmap(measure, in_axes=(axes,))
-    return jax.jit(lambda opt_state: jax.tree.map(lambda a: a.mean(axis=0), each(opt_state)))
+
+    def over_seeds(opt_state) -> Symptoms:
+        if not _all_of(opt_state, AnalogState):  # Which may leave nothing to map over.
+            return measure(opt_state)
+        each = jax.vmap(measure, in_axes=(axes,))(opt_state)
+        return jax.tree.map(lambda part: part.mean(axis=0), each)
+
+    return jax.jit(over_seeds)
 
 
 def symptoms(device: Device, opt_state) -> Symptoms:

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import analogjax
@@ -119,6 +120,8 @@ def test_without_a_reason_or_without_tiles_nothing_is_said():
     assert GUARDS.warnings(QUIET, last=True) == {}
     assert GUARDS.warnings(QUIET._replace(stage=np.array(0)), last=False) == {}
     nothing = jax.device_get(watcher(SoftBounds())({"momentum": jnp.zeros(3)}))
+    assert GUARDS.warnings(nothing, last=True) == {}
+    nothing = jax.device_get(watcher(SoftBounds(), (optax.EmptyState(),))((optax.EmptyState(),)))
     assert GUARDS.warnings(nothing, last=True) == {}
     patient = Guards(saturation=0.95)
     saturated = QUIET._replace(saturated={"a": np.array([0.9])})

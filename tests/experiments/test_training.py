@@ -137,6 +137,14 @@ def test_two_runs_of_one_setting_report_the_same_and_another_seed_another(data):
     assert [row["train_loss"] for row in first] != [row["train_loss"] for row in report(6)]
 
 
+@pytest.mark.parametrize("rule", ["digital-sgd", "analog-sgd"])
+def test_several_seeds_run_at_once_and_each_has_its_rows(data, rule):
+    settings = RuleSettings(rule=rule)
+    result = run(settings, OneLayer(), DEVICE, data, epochs=1, batch_size=BATCH, seeds=(0, 1))
+    assert result.train_loss.shape == (1, 2)
+    assert [row["seed"] for row in result.rows()] == [0, 1]
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_told(data):
     settings = RuleSettings(rule="digital-sgd", learning_rate=1e38)
     with pytest.raises(
