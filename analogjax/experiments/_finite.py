@@ -24,20 +24,23 @@ class Broken(NamedTuple):
 def part_names(params) -> list[str]:
     """What :func:`parts_broken` looks at, in its order."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
-    names = [leaf_name(path) for path, _ in leaves]
-    kinds = ("gradient", "conductances or weights")
-    return ["the loss", *(f"the {kind} of {name}" for kind in kinds for name in names)]
+    return [
+        "the loss",
+        *(f"the gradient or the weights of {leaf_name(path)}" for path, _ in leaves),
+    ]
 
 
-def parts_broken(loss, gradients, params) -> jax.Array:
-    """Whether the loss, each gradient and each parameter holds a number that is not finite.
+def parts_broken(loss, params) -> jax.Array:
+    """Whether the loss and each parameter holds a number that is not finite.
+
+    A gradient that is not finite makes its parameter so, under analog rules too, and so do
+    conductances that are not.
 
     Args:
       loss: the loss of a step.
-      gradients: by its parameters.
-      params: the parameters after the step, which follow the conductances.
+      params: the parameters after it.
     """
-    parts = [loss, *jax.tree.leaves(gradients), *jax.tree.leaves(params)]
+    parts = [loss, *jax.tree.leaves(params)]
     return jnp.stack([~jnp.isfinite(part).all() for part in parts])
 
 

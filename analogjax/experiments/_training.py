@@ -145,7 +145,7 @@ def make_training(
         extra = {"factors": pairs} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
         params = optax.apply_updates(params, updates)
-        broken = parts_broken(loss, grads, params) if find_broken else None
+        broken = parts_broken(loss, params) if find_broken else None
         return (params, variables, opt_state), (loss, broken)
 
     def epoch(state: RunState) -> tuple[RunState, EpochMetrics]:

@@ -27,13 +27,12 @@ def broken(step, part):
     """Four steps in one of which a part is not finite."""
     parts = []
     for n in range(4):
-        loss, gradients, params = jnp.ones(()), PARAMS, PARAMS
+        loss, params = jnp.ones(()), PARAMS
         bad = {"Dense_0": {"kernel": np.array([[1.0, np.inf], [1.0, 1.0]]), "bias": np.ones(2)}}
         if n >= step:
             loss = jnp.nan if part == "loss" else loss
-            gradients = bad if part == "gradient" else gradients
-            params = bad if part in ("gradient", "params") else params
-        parts.append(parts_broken(loss, gradients, params))
+            params = bad if part == "params" else params
+        parts.append(parts_broken(loss, params))
     return first_broken(jnp.stack(parts))
 
 
@@ -41,12 +40,7 @@ def broken(step, part):
     ("part", "told"),
     [
         ("loss", "the loss, first in step 3 of 4"),
-        (
-            "gradient",
-            "the gradient of Dense_0/kernel, the conductances or weights of Dense_0/kernel, first "
-            "in step 3 of 4",
-        ),
-        ("params", "the conductances or weights of Dense_0/kernel, first in step 3 of 4"),
+        ("params", "the gradient or the weights of Dense_0/kernel, first in step 3 of 4"),
         (None, None),
     ],
 )
