@@ -1,6 +1,7 @@
 """Images as the JPEG files of one NumPy archive."""
 
 import io
+import struct
 import warnings
 import zipfile
 import zlib
@@ -8,7 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+# What a damaged archive raises: where its table, its headers or what they describe make no sense,
+# ask for a password, a compression that does not exist, or more memory than there is.
+_DAMAGE = (
+    *(OSError, EOFError, KeyError, TypeError, ValueError, SyntaxError, struct.error),
+    *(RuntimeError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def read_jpeg_archive(path: Path, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +61,8 @@ def _arrays(path: Path) -> list[np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in kinds}
     except _DAMAGE as error:
-        raise ValueError(f"{path} is damaged or not an archive of JPEG files: {error}.") from error
+        reason = " ".join(str(error).split())[:200]  # It may quote the archive at length.
+        raise ValueError(f"{path} is damaged or not an archive of JPEG files: {reason}.") from error
     for name, kind in kinds.items():
         if arrays[name].ndim != 1 or not np.issubdtype(arrays[name].dtype, kind):
             raise ValueError(
