@@ -1,12 +1,16 @@
 """Checkpoints of a training: whole or not there, and never taken for sound when damaged."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,12 +99,11 @@ class Checkpoints:
                 shutil.rmtree(left)
             path = self._write(directory, epoch, state, rows)
         except Exception as error:  # Orbax and its storage raise errors of many kinds.
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             kept = self._epochs()
             stays = f"that of epoch {kept[-1]} stays" if kept else "there is none before it"
             raise OSError(
                 f"The checkpoint of epoch {epoch} could not be written to {directory} "
-                f"({reason[0][:300]}); {stays}. Make room there, or give another directory."
+                f"({_reason(error)}); {stays}. Make room there, or give another directory."
             ) from error
         for old in self._epochs()[:-KEEP]:
             _remove(self._path(old))
@@ -181,7 +184,8 @@ class Checkpoints:
 
         partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=directory))
         try:
-            ocp.save(partial / STATE, _storable(state))
+            with _without_tracebacks():
+                ocp.save(partial / STATE, _storable(state))
             record = {
                 "format": FORMAT,
                 "epoch": epoch,
@@ -201,8 +205,10 @@ class Checkpoints:
                 _remove(path)
             partial.rename(path)
             _sync(directory)
-        finally:
+        except Exception:
+            time.sleep(0.5)  # Threads of orbax may not have noticed yet, and go on writing.
             shutil.rmtree(partial, ignore_errors=True)
+            raise
         return path
 
     def _check(self, path: Path, record: dict, like) -> None:
@@ -229,6 +235,25 @@ class Checkpoints:
                 f"{path} holds a state of another form: {'; '.join(changed[:4])}. It is of another "
                 f"model, rule or version of analogjax ({record['versions']['analogjax']})."
             )
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the pages that a storage may add."""
+    if "No space left" in str(error):
+        return "no space is left on the device"
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Within it, orbax does not log what it raises."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _sound_record(path: Path) -> dict[str, Any] | str:
