@@ -15,7 +15,6 @@ from analogjax.pulses._coincidence import CoincidencePulses as CoincidencePulses
 from analogjax.pulses._expected import ExpectedPulses as ExpectedPulses
 from analogjax.pulses._factors import Factors as Factors
 from analogjax.pulses._in_place import change_if as change_if
-from analogjax.pulses._lines import cut_trains as cut_trains
 from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
@@ -31,7 +30,6 @@ __all__ = [
     "PulseScheme",
     "Sent",
     "change_if",
-    "cut_trains",
     "draw_words",
     "largest",
     "outer_sum",

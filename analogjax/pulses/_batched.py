@@ -14,7 +14,7 @@ from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._in_place import change_if
-from analogjax.pulses._lines import Lines, line_probabilities
+from analogjax.pulses._lines import Lines, cut_trains, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
@@ -64,18 +64,6 @@ class BatchedPulses(PulseScheme):
     update_management: bool = True
     update_bl_management: bool = True
 
-    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines:
-        """What the pulse generators do for each vector pair."""
-        return line_probabilities(
-            x,
-            d,
-            learning_rate,
-            granularity,
-            desired_bl=self.desired_bl,
-            update_management=self.update_management,
-            update_bl_management=self.update_bl_management,
-        )
-
     def send_pulses(
         self,
         key: jax.Array,
@@ -87,16 +75,19 @@ class BatchedPulses(PulseScheme):
         learning_rate,
     ) -> Sent:
         """The coincidences of a mini-batch listed, or counted where that is faster."""
-        lines = self.lines(x, d, learning_rate, device.granularity)
+        lines = line_probabilities(
+            x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
+        )
         array = key, device, cells, w, lines
         small = math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL
         # Loops that end when the data say so are what other processors are slow at.
-        return jax.lax.platform_dependent(
+        sent = jax.lax.platform_dependent(
             cpu=lambda: _send_counted(*array) if small else self._send_on_cpu(*array),
             default=lambda: _send_counted(
                 *array, functools.partial(count_at_once, longest=self.desired_bl), PASSES
             ),
         )
+        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
 
     def _send_on_cpu(self, key, device, cells, w, lines):
         def send(*array):

@@ -8,7 +8,7 @@ import jax
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._bits import send_bits
 from analogjax.pulses._deterministic import send_deterministic
-from analogjax.pulses._lines import Lines, line_probabilities
+from analogjax.pulses._lines import cut_trains, line_probabilities
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._tally import tallied
@@ -63,18 +63,6 @@ class CoincidencePulses(PulseScheme):
     update_bl_management: bool = True
     pulse_type: PulseType = "stochastic"
 
-    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines:
-        """What the pulse generators do for each vector pair."""
-        return line_probabilities(
-            x,
-            d,
-            learning_rate,
-            granularity,
-            desired_bl=self.desired_bl,
-            update_management=self.update_management,
-            update_bl_management=self.update_bl_management,
-        )
-
     def send_pulses(
         self,
         key: jax.Array,
@@ -91,9 +79,19 @@ class CoincidencePulses(PulseScheme):
                 f"pulse_type must be one of {', '.join(get_args(PulseType))}, got "
                 f"{self.pulse_type!r}."
             )
-        lines = self.lines(x, d, learning_rate, device.granularity)
+        lines = line_probabilities(
+            x,
+            d,
+            learning_rate,
+            device.granularity,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
+        )
         if self.pulse_type == "stochastic":
-            return tallied(
+            sent = tallied(
                 lambda *array: send_bits(key, *array, lines, self.desired_bl), device, cells, w
             )
-        return send_deterministic(key, device, cells, w, lines, self.pulse_type)
+        else:
+            sent = send_deterministic(key, device, cells, w, lines, self.pulse_type)
+        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))

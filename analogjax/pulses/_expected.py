@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from analogjax.devices import AnyCells, Device, draw_normal
 from analogjax.pulses._lines import (
     Counts,
-    Lines,
+    cut_trains,
     line_probabilities,
     pulse_statistics,
     unlimited_statistics,
@@ -58,20 +58,6 @@ class ExpectedPulses(PulseScheme):
     update_bl_management: bool = True
     noise: bool = False
 
-    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines | None:
-        """What the pulse generators do for each vector pair; None for trains without end."""
-        if self.desired_bl is None:
-            return None
-        return line_probabilities(
-            x,
-            d,
-            learning_rate,
-            granularity,
-            desired_bl=self.desired_bl,
-            update_management=self.update_management,
-            update_bl_management=self.update_bl_management,
-        )
-
     def send_pulses(
         self,
         key: jax.Array,
@@ -84,8 +70,18 @@ class ExpectedPulses(PulseScheme):
     ) -> Sent:
         """The recursion, with the mean number of pulses each crosspoint received."""
         _check_single(device, w)
-        up, down = self._counts(x, d, learning_rate, device.granularity, w.shape[1])
-        return self._move(key, device, cells, w, up, down)
+        wanted = x, d, learning_rate, device.granularity
+        if self.desired_bl is None:
+            up, down = unlimited_statistics(*wanted, w.shape[1])
+            return self._move(key, device, cells, w, up, down)
+        lines = line_probabilities(
+            *wanted,
+            desired_bl=self.desired_bl,
+            update_management=self.update_management,
+            update_bl_management=self.update_bl_management,
+        )
+        sent = self._move(key, device, cells, w, *pulse_statistics(lines, w.shape[1]))
+        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
 
     def send_increment_pulses(
         self, key: jax.Array, device: Device, cells: AnyCells, w: jax.Array, increment: jax.Array
@@ -96,12 +92,6 @@ class ExpectedPulses(PulseScheme):
         never = jnp.zeros_like(count)
         up, down = jnp.maximum(count, 0.0), jnp.maximum(-count, 0.0)
         return self._move(key, device, cells, w, Counts(up, never), Counts(down, never))
-
-    def _counts(self, x, d, learning_rate, granularity, outputs) -> tuple[Counts, Counts]:
-        lines = self.lines(x, d, learning_rate, granularity)
-        if lines is None:
-            return unlimited_statistics(x, d, learning_rate, granularity, outputs)
-        return pulse_statistics(lines, outputs)
 
     def _move(self, key, device, cells, w, up: Counts, down: Counts) -> Sent:
         q_up, q_down = device.response(cells, w)

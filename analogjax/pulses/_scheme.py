@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._increment import send_increment
-from analogjax.pulses._lines import Lines, outer_sum
+from analogjax.pulses._lines import outer_sum
 from analogjax.pulses._sent import Sent
 
 
@@ -73,18 +73,6 @@ class PulseScheme(abc.ABC):
         if not device.pulsed:
             return _add(device, cells, w, increment)
         return self.send_increment_pulses(key, device, cells, w, increment)
-
-    def lines(self, x: jax.Array, d: jax.Array, learning_rate, granularity) -> Lines | None:
-        """What the pulse generators do for each vector pair; None if the scheme has none.
-
-        Args:
-          x: input vectors, ``(batch, in)``.
-          d: error vectors, ``(batch, out)``.
-          learning_rate: weight change per unit of x times d.
-          granularity: weight change of one pulse.
-        """
-        del x, d, learning_rate, granularity
-        return None
 
     @abc.abstractmethod
     def send_pulses(

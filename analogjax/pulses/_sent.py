@@ -15,12 +15,15 @@ class Sent(NamedTuple):
       down: number of down pulses, likewise.
       total: number of up and of down pulses of all crosspoints together, ``(2,)``; known without
         a pass over the array where pulses are sent one by one.
+      cut: number of vector pairs that asked for more pulses than their trains hold, float32; None
+        where nothing limits the trains.
     """
 
     w: jax.Array
     up: jax.Array
     down: jax.Array
     total: jax.Array
+    cut: jax.Array | None = None
 
     @classmethod
     def summed(cls, w, up: jax.Array, down: jax.Array) -> "Sent":

@@ -3,7 +3,7 @@
 import jax
 
 from analogjax.devices import Device
-from analogjax.pulses import PulseScheme, cut_trains
+from analogjax.pulses import PulseScheme
 from analogjax.rules._signal import Signal
 from analogjax.tiles import TileStack, count_pulses, count_trains, replace_tile, written
 
@@ -32,9 +32,6 @@ def send_gradient(
     sent = signal.send(pulses, key, device, tile, learning_rate)
     stack = replace_tile(stack, n, written(key, device, tile, sent))
     stack = count_pulses(stack, n, sent)
-    if signal.factors is None or not device.pulsed:
+    if signal.factors is None or sent.cut is None:
         return stack
-    lines = pulses.lines(*signal.factors, learning_rate, device.granularity)
-    if lines is None:
-        return stack
-    return count_trains(stack, len(lines.x), cut_trains(lines, learning_rate, device.granularity))
+    return count_trains(stack, len(signal.factors.x), sent.cut)
