@@ -14,7 +14,7 @@ from analogjax.experiments._checkpoint import Checkpoints, Restored
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._finite import describe, part_names
 from analogjax.experiments._rules import RuleSettings, make_optimizer
-from analogjax.experiments._run_result import METRICS, RunResult, record_of
+from analogjax.experiments._run_result import METRICS, Record, RunResult, record_of
 from analogjax.experiments._stop import Stop, Stopped, never
 from analogjax.experiments._training import (
     EpochMetrics,
@@ -89,12 +89,7 @@ def run(
       OSError: if a checkpoint cannot be written.
       Stopped: after the epoch in which ``hooks.stop`` came true, its checkpoint written.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}.")
-    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
-        raise ValueError(
-            f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."
-        )
+    _check_length(epochs, seeds)
     settings = settings.complete()
     _check_stop(settings, hooks)
     steps = len(data.train_labels) // max(batch_size, 1)
@@ -102,27 +97,17 @@ def run(
     def optimizer(key):
         return make_optimizer(settings, device, key, epochs=epochs, steps_per_epoch=steps)
 
+    look = guards is not None
     training = make_training(
-        model,
-        optimizer,
-        data,
-        batch_size=batch_size,
-        factors=factors,
-        find_broken=guards is not None,
+        model, optimizer, data, batch_size=batch_size, factors=factors, find_broken=look
     )
-    keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
-    axes = None
-    if len(seeds) > 1:
-        axes = batch_axes(training).opt_state
-        training = over_seeds(training)
-    else:
-        keys = keys[0]
+    training, keys, axes = _of_seeds(training, seeds)
     restored = _restored(checkpoints, resume, training, keys, hooks)
-    done, records = (restored.epoch, list(restored.rows)) if restored else (0, [])
+    records = list(restored.rows) if restored else []
     start = time.perf_counter()
     # Not jitted: compiled for a single call, it would take longer.
     state = restored.state if restored else training.init(keys)
-    if done < epochs:
+    if len(records) < epochs:
         epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start
     _check_stop(settings, hooks)
@@ -132,21 +117,17 @@ def run(
         per_epoch = training.steps_per_epoch * batch_size
         return RunResult.of_records(settings, seeds, records, compile_seconds, per_epoch)
 
-    for epoch in range(done, epochs):
+    for epoch in range(len(records), epochs):
         start = time.perf_counter()
         state, report = epoch_fn(state)
         report = jax.tree.map(lambda a: np.atleast_1d(np.asarray(a)), report)
         seconds = time.perf_counter() - start
         _check_finite(settings, training, epoch, report, state, checkpoints)
         last = epoch + 1 == epochs
-        new = {}
-        if guards is not None:
-            known = {kind for record in records for kind in record["warnings"]}
-            found = guards.warnings(jax.device_get(watch(state.opt_state)), last)
-            new = {kind: text for kind, text in found.items() if kind not in known}
-        records.append(record_of(report, seconds, new))
+        warnings = {} if guards is None else _new_warnings(guards, watch, state, records, last)
+        records.append(record_of(report, seconds, warnings))
         hooks.on_epoch(epoch, report)
-        for text in new.values():
+        for text in warnings.values():
             hooks.on_notice(f"{settings.title}, epoch {epoch + 1}: {text}")
         stopped = hooks.stop()
         if checkpoints and (stopped or checkpoints.due(epoch + 1, last)):
@@ -156,6 +137,32 @@ def run(
             kept = f"; its checkpoint is in {checkpoints.directory}" if checkpoints else ""
             raise Stopped(f"{settings.title} was stopped after epoch {epoch + 1} of {epochs}{kept}")
     return result()
+
+
+def _check_length(epochs: int, seeds: tuple[int, ...]) -> None:
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}.")
+    if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
+        raise ValueError(
+            f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."
+        )
+
+
+def _of_seeds(training: Training, seeds: tuple[int, ...]):
+    """The training of all seeds at once, their keys, and the axes of the optimizer's state."""
+    keys = jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32))
+    if len(seeds) == 1:
+        return training, keys[0], None
+    return over_seeds(training), keys, batch_axes(training).opt_state
+
+
+def _new_warnings(
+    guards: Guards, watch, state: RunState, records: list[Record], last: bool
+) -> dict[str, str]:
+    """The warnings after an epoch of kinds that no epoch before has given."""
+    known = {kind for record in records for kind in record["warnings"]}
+    found = guards.warnings(jax.device_get(watch(state.opt_state)), last)
+    return {kind: text for kind, text in found.items() if kind not in known}
 
 
 def _check_stop(settings: RuleSettings, hooks: Hooks) -> None:

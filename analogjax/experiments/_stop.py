@@ -32,16 +32,10 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.number = 0
-        self._event = threading.Event()
 
     def __call__(self) -> bool:
         """Whether to end at the next opportunity."""
-        return self._event.is_set()
-
-    def set(self, number: int) -> None:
-        """Asks to end."""
-        self.number = number
-        self._event.set()
+        return self.number != 0
 
 
 @contextlib.contextmanager
@@ -60,7 +54,7 @@ def stop_on_signals(console: Console) -> Iterator[StopRequest]:
         del frame
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        request.set(number)
+        request.number = number
         name = signal.Signals(number).name
         console.print(f"{name}: what is under way is finished first; once more to end at once.")
 

@@ -12,7 +12,7 @@ from analogjax.experiments._data import ImageSet
 from analogjax.experiments._finite import Broken, first_broken, parts_broken
 from analogjax.experiments._text import TextSet
 from analogjax.nn import linen as ann
-from analogjax.rules import AnalogState, leaf_name
+from analogjax.rules import AnalogState, leaf_name, nodes_of
 
 READS = 2**31  # Apart from all numbers of epochs, so that samples keep their order.
 AUGMENTATION = 1
@@ -228,11 +228,8 @@ def batch_axes(training: Training) -> RunState:
 
 def pulses_sent(opt_state) -> jax.Array:
     """Pulses sent to all tiles of all parameters since the start, up and down together."""
-    found = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AnalogState))
     counters = [
-        optax.tree.get_all_with_path(state, "pulses")
-        for state in found
-        if isinstance(state, AnalogState)
+        optax.tree.get_all_with_path(state, "pulses") for state in nodes_of(opt_state, AnalogState)
     ]
     totals = [counter.total.sum() for counts in counters for _, counter in counts]
     return jnp.asarray(sum(totals), jnp.float32)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import Device
-from analogjax.rules import AnalogState, PlateauState
+from analogjax.rules import PlateauState, nodes_of, tile_stacks
 from analogjax.tiles import TileStack, saturation
 
 
@@ -72,7 +72,7 @@ def watcher(device: Device, axes=None) -> Callable[[Any], Symptoms]:
         return jax.jit(measure)
 
     def over_seeds(opt_state) -> Symptoms:
-        if not _all_of(opt_state, AnalogState):  # Which may leave nothing to map over.
+        if not tile_stacks(opt_state):  # Which may leave nothing to map over.
             return measure(opt_state)
         each = jax.vmap(measure, in_axes=(axes,))(opt_state)
         return jax.tree.map(lambda part: part.mean(axis=0), each)
@@ -87,12 +87,8 @@ def symptoms(device: Device, opt_state) -> Symptoms:
       device: that of all tiles.
       opt_state: the state.
     """
-    stacks: dict[str, TileStack] = {}
-    stage = None
-    for state in _all_of(opt_state, AnalogState):
-        for name, weights in state.weights.items():
-            (stacks[name],) = _all_of(weights, TileStack)
-        stage = next((each.stage for each in _all_of(state.warm_start, PlateauState)), stage)
+    stacks = tile_stacks(opt_state)
+    plateaus = nodes_of(opt_state, PlateauState)
 
     def of_tiles(stack: TileStack) -> jax.Array:
         return jnp.stack([saturation(device, tile) for tile in stack.tiles])
@@ -101,13 +97,8 @@ def symptoms(device: Device, opt_state) -> Symptoms:
         {name: of_tiles(stack) for name, stack in stacks.items()},
         {name: stack.pulses.total.sum(axis=-1) for name, stack in stacks.items()},
         {name: stack.trains.total for name, stack in stacks.items()},
-        stage,
+        plateaus[0].stage if plateaus else None,
     )
-
-
-def _all_of(tree, kind: type) -> list[Any]:
-    leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, kind))
-    return [leaf for leaf in leaves if isinstance(leaf, kind)]
 
 
 def _saturated(found: Symptoms, limit: float) -> dict[str, str]:

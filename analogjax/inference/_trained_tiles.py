@@ -10,7 +10,7 @@ from analogjax.devices import Pair, is_concrete
 from analogjax.inference._deployment import Deployment
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.inference._select import leaves_by_name
-from analogjax.rules import AnalogState, leaf_address
+from analogjax.rules import leaf_address, tile_stacks
 from analogjax.tiles import Tile, TileStack, effective_weight
 from analogjax.tiles import read as read_tile
 
@@ -51,7 +51,7 @@ def keep_tiles(
       >>> len(deployed.arrays["kernel"])
       3
     """
-    stacks = _stacks(opt_state)
+    stacks = tile_stacks(opt_state)
     if not stacks:
         raise ValueError(
             "The state holds no tiles: give the optimizer's state of an analog rule, such as "
@@ -92,21 +92,6 @@ def _largest(parts: list[tuple[float, jax.Array]]) -> jax.Array:
     """The largest size among the arrays of a tile, and 1 if they are empty."""
     largest = jnp.max(jnp.stack([jnp.abs(part).max() for _, part in parts]))
     return jnp.where(largest > 0, largest, 1.0)
-
-
-def _stacks(opt_state) -> dict[str, TileStack]:
-    """The tiles of every weight, by the parameter's path, wherever in the state they are."""
-
-    def found(tree, kind) -> list:
-        nodes = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, kind))
-        return [node for node in nodes if isinstance(node, kind)]
-
-    return {
-        name: stack
-        for state in found(opt_state, AnalogState)
-        for name, own in state.weights.items()
-        for stack in found(own, TileStack)
-    }
 
 
 def _check_held(name: str, stack: TileStack, leaf) -> None:

@@ -20,6 +20,8 @@ from analogjax.rules._chopped_tiki_taka import ChoppedState as ChoppedState
 from analogjax.rules._chopped_tiki_taka import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules._mixed_precision import MixedPrecisionState as MixedPrecisionState
 from analogjax.rules._mixed_precision import mixed_precision as mixed_precision
+from analogjax.rules._nodes import nodes_of as nodes_of
+from analogjax.rules._nodes import tile_stacks as tile_stacks
 from analogjax.rules._paths import layer_leaf_name as layer_leaf_name
 from analogjax.rules._paths import leaf_address as leaf_address
 from analogjax.rules._paths import leaf_name as leaf_name
@@ -59,9 +61,11 @@ __all__ = [
     "leaf_address",
     "leaf_name",
     "mixed_precision",
+    "nodes_of",
     "reprogram",
     "residual_learning",
     "residual_learning_v2",
     "tiki_taka",
     "tiki_taka_v2",
+    "tile_stacks",
 ]

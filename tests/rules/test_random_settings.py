@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from analogjax import devices
 from analogjax.experiments._rules import RuleName, RuleSettings, make_optimizer
 from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
-from analogjax.rules import AnalogState
+from analogjax.rules import AnalogState, nodes_of
 from analogjax.tiles import TileStack, weight
 
 STEPS, VALUES = 3, 10
@@ -125,16 +125,11 @@ def compiled(structure: Structure):
 
         start = params, optimizer.init(params)
         (params, state), _ = jax.lax.scan(step, start, jnp.arange(STEPS))
-        (stack,) = all_of(state, TileStack)
-        (count,) = (each.count for each in all_of(state, AnalogState))
+        (stack,) = nodes_of(state, TileStack)
+        (count,) = (each.count for each in nodes_of(state, AnalogState))
         return params["Dense_0"]["kernel"], stack, [bounds(device, t) for t in stack.tiles], count
 
     return steps
-
-
-def all_of(tree, kind):
-    leaves = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, kind))
-    return [leaf for leaf in leaves if isinstance(leaf, kind)]
 
 
 def bounds(device, tile):
