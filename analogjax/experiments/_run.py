@@ -201,17 +201,16 @@ def _check_finite(
     checkpoints: Checkpoints | None,
 ) -> None:
     """Raises a FloatingPointError if an epoch met a number that is not finite."""
+    found = None
     if report.broken is not None:
         found = describe(report.broken, part_names(state.params), training.steps_per_epoch)
-    else:
-        finite = np.isfinite([report.train_loss, report.test_loss]).all()
-        found = None if finite else "the loss"
-    if found is None:
+    if found is None and np.isfinite([report.train_loss, report.test_loss]).all():
         return
     kept = checkpoints.newest() if checkpoints else None
     last_good = "" if kept is None else f" The last good checkpoint is {kept}."
     raise FloatingPointError(
-        f"'{settings.title}' met numbers that are not finite in epoch {epoch + 1}: {found}. Lower "
+        f"'{settings.title}' met numbers that are not finite in epoch {epoch + 1}: "
+        f"{found or 'the loss'}. Lower "
         f"its learning rate (now {settings.learning_rate}) or the digital one (now "
         f"{settings.digital_learning_rate}).{last_good}"
     )

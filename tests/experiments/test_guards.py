@@ -12,6 +12,9 @@ import analogjax
 from analogjax.devices import ConstantStep, SoftBounds
 from analogjax.experiments._finite import describe, first_broken, part_names, parts_broken
 from analogjax.experiments._options import GuardOptions
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import _check_finite
+from analogjax.experiments._training import EpochMetrics, RunState, Training
 from analogjax.experiments._watch import GUARDS, Guards, Symptoms, watcher
 
 PARAMS = {"Dense_0": {"kernel": np.ones((2, 2)), "bias": np.ones(2)}}
@@ -46,6 +49,17 @@ def broken(step, part):
 )
 def test_the_first_step_and_its_parts_are_named(part, told):
     assert describe(broken(2, part), part_names(PARAMS), steps=4) == told
+
+
+def test_a_test_loss_that_is_not_finite_is_told_where_no_step_is_to_blame():
+    whole = EpochMetrics(*np.ones((4, 1)), broken=broken(9, None))
+    training = Training(init=None, epoch=None, steps_per_epoch=4)
+    state = RunState(PARAMS, {}, (), jax.random.key(0), jnp.int32(1))
+    settings = RuleSettings(rule="digital-sgd").complete()
+    _check_finite(settings, training, 0, whole, state, None)
+    endless = whole._replace(test_loss=np.array([np.inf]))
+    with pytest.raises(FloatingPointError, match=r"in epoch 1: the loss\. Lower"):
+        _check_finite(settings, training, 0, endless, state, None)
 
 
 def test_of_several_seeds_the_one_that_breaks_first_is_named():
