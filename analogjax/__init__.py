@@ -19,6 +19,7 @@ from analogjax.rules import mixed_precision as mixed_precision
 from analogjax.rules import reprogram as reprogram
 from analogjax.rules import residual_learning as residual_learning
 from analogjax.rules import residual_learning_v2 as residual_learning_v2
+from analogjax.rules import shardings as shardings
 from analogjax.rules import tiki_taka as tiki_taka
 from analogjax.rules import tiki_taka_v2 as tiki_taka_v2
 
@@ -35,6 +36,7 @@ __all__ = [
     "reprogram",
     "residual_learning",
     "residual_learning_v2",
+    "shardings",
     "tiki_taka",
     "tiki_taka_v2",
 ]

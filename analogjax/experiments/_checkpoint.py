@@ -90,7 +90,9 @@ class Checkpoints:
 
         Raises:
           OSError: if it cannot be written; those that are there stay as they are.
+          ValueError: if the run has several processes.
         """
+        _check_one_process()
         directory = Path(self.directory).absolute()
         check_directory(directory)
         try:
@@ -122,8 +124,9 @@ class Checkpoints:
         Raises:
           ValueError: if the checkpoints are of a run with other settings, of a state of another
             form, of another implementation of PRNG keys or of a newer analogjax, or if none of
-            them is whole.
+            them is whole; or if the run has several processes.
         """
+        _check_one_process()
         damaged: list[str] = []
         for epoch in reversed(self._epochs()):
             path = self._path(epoch)
@@ -235,6 +238,14 @@ class Checkpoints:
                 f"{path} holds a state of another form: {'; '.join(changed[:4])}. It is of another "
                 f"model, rule or version of analogjax ({record['versions']['analogjax']})."
             )
+
+
+def _check_one_process() -> None:
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"These checkpoints are of runs of one process, this one has {jax.process_count()}: "
+            f"use orbax itself, whose processes write together."
+        )
 
 
 def _reason(error: Exception) -> str:

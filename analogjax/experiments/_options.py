@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 from flax import linen as nn
+from jax.sharding import Mesh
 
 from analogjax.devices import SoftBounds
 from analogjax.experiments._checkpoint import Checkpoints
 from analogjax.experiments._data import ImageSet, load
+from analogjax.experiments._mesh import mesh_of
 from analogjax.experiments._models import network_for
 from analogjax.experiments._watch import GUARDS, Guards
 from analogjax.nn import Mapping
@@ -93,6 +95,33 @@ class CheckpointOptions:
         """Removes the checkpoints that only a signal asked for; others keep the final state."""
         if self.checkpoint_every is None:
             checkpoints.remove()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeshOptions:
+    """How many devices share one training.
+
+    Numbers change no draw, but where none is given a CPU draws otherwise: it lists pulses rather
+    than counting them.
+
+    Attributes:
+      data_devices: devices that share each mini-batch.
+      tile_devices: devices that share the columns of each large weight matrix.
+    """
+
+    data_devices: int | None = None
+    tile_devices: int | None = None
+
+    def mesh(self) -> Mesh | None:
+        """The devices that share the work; None where neither number is given.
+
+        Raises:
+          ValueError: if there are fewer devices, or a number is below 1.
+        """
+        if self.data_devices is self.tile_devices is None:
+            return None
+        data, tile = (1 if n is None else n for n in (self.data_devices, self.tile_devices))
+        return mesh_of(data, tile)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

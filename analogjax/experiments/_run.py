@@ -13,6 +13,7 @@ from analogjax.devices import Device
 from analogjax.experiments._checkpoint import Checkpoints, Restored
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._finite import describe, part_names
+from analogjax.experiments._mesh import put_shared
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._run_result import METRICS, Record, RunResult, record_of
 from analogjax.experiments._stop import Stop, Stopped, never
@@ -62,7 +63,8 @@ def run(
     """Trains ``model`` with one rule, all seeds at once.
 
     A run is a pure function of its settings and seeds: stopped after any epoch and resumed from its
-    checkpoint, it gives the same metrics and conductances to the bit, on one kind of device.
+    checkpoint, it gives the same metrics and conductances to the bit, on one kind of device. Within
+    a mesh set by ``jax.set_mesh`` its devices share the work, see :func:`make_training`.
 
     Args:
       settings: the rule and its rates.
@@ -106,7 +108,7 @@ def run(
     records = list(restored.rows) if restored else []
     start = time.perf_counter()
     # Not jitted: compiled for a single call, it would take longer.
-    state = restored.state if restored else training.init(keys)
+    state = put_shared(restored.state if restored else training.init(keys))
     if len(records) < epochs:
         epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start

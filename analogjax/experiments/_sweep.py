@@ -157,8 +157,8 @@ class _Call:
 
     def _compile(self, cells: list[Cell]):
         on_cpu = self._devices[0].platform == "cpu"
-        mesh = jax.sharding.Mesh(np.array(self._devices), ("cells",))
-        spec = PartitionSpec("cells")
+        mesh = jax.sharding.Mesh(np.array(self._devices), ("sweep",))
+        spec = PartitionSpec("sweep")
         sharded = jax.shard_map(
             self._traced, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
         )

@@ -1,16 +1,23 @@
 """``analogjax train``: one rule, one training."""
 
 import dataclasses
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
+import jax
 import tyro
 from rich.console import Console
 
 from analogjax._version import __version__
 from analogjax.experiments._data import checksum
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
-from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
+from analogjax.experiments._options import (
+    CheckpointOptions,
+    GuardOptions,
+    MeshOptions,
+    TaskOptions,
+)
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import Hooks, RunResult, run
@@ -28,6 +35,7 @@ class TrainOptions:
         is faster and flatters the device.
       checkpoints: how the run survives what stops it.
       guards: what it looks out for.
+      devices: how many devices share it.
       out: directory of the results: metrics.jsonl, summary.json, accuracy.png.
     """
 
@@ -36,6 +44,7 @@ class TrainOptions:
     factors: bool = True
     checkpoints: Annotated[CheckpointOptions, tyro.conf.arg(name="")] = CheckpointOptions()  # noqa: RUF009
     guards: Annotated[GuardOptions, tyro.conf.arg(name="")] = GuardOptions()  # noqa: RUF009
+    devices: Annotated[MeshOptions, tyro.conf.arg(name="")] = MeshOptions()  # noqa: RUF009
     out: Path = Path("results/train")
 
 
@@ -55,6 +64,8 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
     task = options.task
     options.checkpoints.check()
     guards = options.guards.chosen()
+    mesh = options.devices.mesh()
+    devices = {} if mesh is None else {"devices": dict(mesh.shape)}
     check_directory(options.out)
     data, device = task.images(), task.device()
     settings = options.settings.complete()
@@ -64,12 +75,14 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
         factors=options.factors,
         rule=dataclasses.asdict(settings),
         data=checksum(data),
+        **devices,
     )
 
     def write_metrics(result: RunResult) -> None:
         write_lines(options.out / "metrics.jsonl", result.rows())
 
-    with epoch_progress(console) as start:
+    context = nullcontext() if mesh is None else jax.set_mesh(mesh)
+    with context, epoch_progress(console) as start:
         result = run(
             settings,
             task.model(),
@@ -94,6 +107,7 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
         "analogjax": __version__,
         "task": task.record(),
         "factors": options.factors,
+        **devices,
         **result.summary(),
     }
     write_json(options.out / "summary.json", summary)

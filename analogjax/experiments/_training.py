@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._finite import Broken, first_broken, parts_broken
+from analogjax.experiments._mesh import kept_shared, shared_samples, whole_inputs
 from analogjax.experiments._text import TextSet
 from analogjax.nn import linen as ann
 from analogjax.rules import AnalogState, leaf_name, nodes_of
@@ -87,6 +88,10 @@ def make_training(
     wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once. A model
     with statistics of batches is called with ``train=True`` where it learns.
 
+    Within a mesh set by ``jax.set_mesh`` each mini-batch is shared between the devices of its axis
+    ``data``, and the columns of large matrices, as :func:`analogjax.shardings` says, between those
+    of its axis ``tile``. Numbers of devices change no draw.
+
     Args:
       model: a linen model of layers of :mod:`analogjax.nn.linen`.
       make_optimizer: from a key to the optimizer, so that each seed has devices of its own.
@@ -135,14 +140,15 @@ def make_training(
     gradients = jax.value_and_grad(loss_fn, argnums=(0, 1), has_aux=True)
 
     def step(carry, batch_and_key):
-        params, variables, opt_state = carry
+        params, variables, opt_state = kept_shared(carry)
         batch, key = batch_and_key
+        batch = shared_samples(batch)
         x, y = train_x[batch], train_y[batch]
         if augment is not None:
             x = augment(jax.random.fold_in(key, AUGMENTATION), x)
         taps = ann.taps(model, {"params": params, **variables}, x, **_learning(variables))
         (loss, variables), (grads, pairs) = gradients(params, taps, variables, x, y, key)
-        extra = {"factors": pairs} if factors else {}
+        extra = {"factors": whole_inputs(pairs)} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
         params = optax.apply_updates(params, updates)
         broken = parts_broken(loss, params) if find_broken else None
@@ -155,7 +161,8 @@ def make_training(
         keys = jax.random.split(reads, steps + 1)
         start = state.params, state.variables, state.opt_state
         carry, (losses, broken) = jax.lax.scan(step, start, (batches, keys[:-1]))
-        new = RunState(*carry, state.key, state.epoch + 1)
+        params, variables, opt_state = kept_shared(carry)
+        new = RunState(params, variables, opt_state, state.key, state.epoch + 1)
         variables = {"params": new.params, **new.variables}
         accuracy, loss = _tested(model, variables, test_x, test_y, keys[-1])
         metrics = EpochMetrics(losses.mean(), accuracy, loss, pulses_sent(new.opt_state))

@@ -34,15 +34,19 @@ def apply_counts(
       w: weights, ``(in, out)``.
       up: int32 number of up pulses, ``(in, out)``.
       down: int32 number of down pulses, ``(in, out)``.
-      passes: how many pulses of each crosspoint are sent before it is asked whether any is left.
+      passes: how many pulses of each crosspoint are sent in one turn of the loop; with more than
+        one, the array keeps its shape, and so may be split between devices.
 
     Returns:
       The weights after all pulses.
     """
+    in_turns = elementwise(functools.partial(_in_turns, passes))
+    if passes > 1:
+        return in_turns(words, device, cells, w, up, down)
     # In one row, since a CPU computes rows of a few numbers one number at a time.
     cells = jax.tree.map(lambda part: _row(part) if jnp.ndim(part) == 2 else part, cells)
     words, row, up, down = jax.tree.map(_row, (words, w, up, down))
-    row = elementwise(functools.partial(_in_turns, passes))(words, device, cells, row, up, down)
+    row = in_turns(words, device, cells, row, up, down)
     return jax.tree.map(lambda part, before: part.reshape(before.shape), row, w)
 
 
@@ -55,9 +59,7 @@ def _in_turns(passes: int, words, device, cells, w, up, down):
     shape = jnp.broadcast_shapes(words.shape, up.shape, down.shape)
     up, down, w = jax.tree.map(lambda part: jnp.broadcast_to(part, shape), (up, down, w))
 
-    def pending(carry):
-        _, up, down, _ = carry
-        return jnp.any(up + down > 0)
+    most = jnp.max(up + down)
 
     def one_pulse(carry):
         i, up, down, w = carry
@@ -74,4 +76,5 @@ def _in_turns(passes: int, words, device, cells, w, up, down):
         return jax.lax.fori_loop(0, passes, lambda _, carry: one_pulse(carry), carry)
 
     body = one_pulse if passes == 1 else some_pulses
-    return jax.lax.while_loop(pending, body, (jnp.int32(0), up, down, w))[-1]
+    start = jnp.int32(0), up, down, w
+    return jax.lax.while_loop(lambda carry: carry[0] < most, body, start)[-1]

@@ -15,6 +15,7 @@ from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._in_place import change_if
 from analogjax.pulses._lines import Lines, cut_trains, line_probabilities
+from analogjax.pulses._mesh import on_mesh
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
@@ -79,17 +80,23 @@ class BatchedPulses(PulseScheme):
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
         array = key, device, cells, w, lines
-        small = math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL
-        # Loops that end when the data say so are what other processors are slow at.
-        sent = jax.lax.platform_dependent(
-            cpu=lambda: _send_counted(*array) if small else self._send_on_cpu(*array),
-            default=lambda: _send_counted(
-                *array, functools.partial(count_at_once, longest=self.desired_bl), PASSES
-            ),
-        )
+        if on_mesh():
+            sent = self._send_at_once(*array)
+        else:
+            # Loops that end when the data say so are what other processors are slow at.
+            sent = jax.lax.platform_dependent(
+                cpu=lambda: self._send_on_cpu(*array), default=lambda: self._send_at_once(*array)
+            )
         return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
 
+    def _send_at_once(self, key, device, cells, w, lines):
+        count = functools.partial(count_at_once, longest=self.desired_bl)
+        return _send_counted(key, device, cells, w, lines, count, PASSES)
+
     def _send_on_cpu(self, key, device, cells, w, lines):
+        if math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL:
+            return _send_counted(key, device, cells, w, lines)
+
         def send(*array):
             return _send_listed_or_counted(key, *array, lines, self.desired_bl)
 

@@ -29,6 +29,7 @@ from analogjax.rules._readout import Readout as Readout
 from analogjax.rules._reprogram import reprogram as reprogram
 from analogjax.rules._residual_learning import residual_learning as residual_learning
 from analogjax.rules._residual_learning_v2 import residual_learning_v2 as residual_learning_v2
+from analogjax.rules._shardings import shardings as shardings
 from analogjax.rules._signal import Signal as Signal
 from analogjax.rules._tiki_taka import tiki_taka as tiki_taka
 from analogjax.rules._tiki_taka_v2 import tiki_taka_v2 as tiki_taka_v2
@@ -65,6 +66,7 @@ __all__ = [
     "reprogram",
     "residual_learning",
     "residual_learning_v2",
+    "shardings",
     "tiki_taka",
     "tiki_taka_v2",
     "tile_stacks",

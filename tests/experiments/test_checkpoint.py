@@ -152,3 +152,12 @@ def test_one_is_due_after_so_many_epochs_and_at_the_end(checkpoints):
     assert [epoch for epoch in range(1, 9) if some.due(epoch, last=epoch == 8)] == [3, 6, 8]
     on_signals = Checkpoints(directory=checkpoints.directory, settings={})
     assert not on_signals.due(3, last=True)
+
+
+def test_several_processes_are_refused(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(directory=tmp_path, settings={})
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    for attempt in (lambda: checkpoints.save(1, {}, []), lambda: checkpoints.restore({})):
+        with pytest.raises(ValueError, match="one process, this one has 2: use orbax itself"):
+            attempt()
+    assert not any(tmp_path.iterdir())
