@@ -9,8 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analogjax.experiments import Checkpoints, _checkpoint
+from analogjax.devices import SoftBounds
+from analogjax.experiments import Checkpoints, DigitsNet, _checkpoint, load
 from analogjax.experiments._checkpoint import PARTIAL
+from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._run import run
 
 ROWS = [{"train_loss": [0.1 + 0.2], "seconds": 1e-3}]
 SETTINGS = {"rule": {"learning_rate": 0.1, "gamma": None}, "seeds": (0, 1)}
@@ -152,6 +155,22 @@ def test_one_is_due_after_so_many_epochs_and_at_the_end(checkpoints):
     assert [epoch for epoch in range(1, 9) if some.due(epoch, last=epoch == 8)] == [3, 6, 8]
     on_signals = Checkpoints(directory=checkpoints.directory, settings={})
     assert not on_signals.due(3, last=True)
+
+
+def test_checkpoints_of_an_earlier_run_stay_unless_it_goes_on(checkpoints, state):
+    checkpoints.save(1, state, [])
+    data, device = load("digits", train_size=8), SoftBounds()
+    with pytest.raises(ValueError, match=r"has the checkpoints of an earlier run: .*--resume"):
+        run(
+            RuleSettings(rule="analog-sgd"),
+            DigitsNet(),
+            device,
+            data,
+            epochs=1,
+            batch_size=8,
+            seeds=(0,),
+            checkpoints=checkpoints,
+        )
 
 
 def test_several_processes_are_refused(tmp_path, monkeypatch):

@@ -108,6 +108,7 @@ def test_a_mistake_is_told_in_one_sentence(arguments, said, refused):
         ("pulse,conductance\n0,0\n\n1,high\n", "line 4: conductance must be a number, got 'high'"),
         ("pulse,conductance\n0,0\n1,nan\n", "line 3: conductance must be a number, got 'nan'"),
         ("pulse,conductance\n0,0\n1\n", "line 3: got 1 values for 2 columns"),
+        (f"pulse,conductance\n0,{'0' * 200_000}\n", r"line 2: not CSV \(field larger"),
         ("pulse,conductance\n0,0.5\n1,0.5\n", "curves.csv: conductance must move"),
         (
             "pulse,conductance,device\n0,0,a\n1,0.1,a\n0,0,b\n-1,-0.1,b\n",

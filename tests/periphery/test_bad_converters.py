@@ -62,6 +62,12 @@ def test_converters_of_another_type():
         mvm(KEY, X, W, {"out_noise": 0.1})
 
 
+def test_noise_without_a_key():
+    io = AnalogIO(out_noise=0.1, w_noise=0.0)
+    with pytest.raises(ValueError, match=r"needs a PRNG key .* got None with out_noise"):
+        mvm(None, X, W, io)
+
+
 def test_scale_that_is_not_used_or_does_not_fit():
     with pytest.raises(ValueError, match="with 'abs_max' the scale follows from the inputs"):
         mvm(KEY, X, W, AnalogIO(), input_scale=1.0)
