@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -30,7 +31,8 @@ def start(devices: int, *args) -> subprocess.Popen:
 def trained(*processes: subprocess.Popen) -> list[dict]:
     """What the meshes of each process gave, after one another."""
     try:
-        outputs = [process.communicate(timeout=1800)[0] for process in processes]
+        with ThreadPoolExecutor() as pool:  # Else one waits for another whose pipe is full.
+            outputs = list(pool.map(lambda own: own.communicate(timeout=1800)[0], processes))
     finally:
         for process in processes:
             process.kill()
