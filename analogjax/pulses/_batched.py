@@ -87,7 +87,8 @@ class BatchedPulses(PulseScheme):
                 *array, functools.partial(count_at_once, longest=self.desired_bl), PASSES
             ),
         )
-        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
+        cut = cut_trains(lines, learning_rate, device.granularity)
+        return sent._replace(cut=cut, slots=jnp.sum(lines.length))
 
     def _send_on_cpu(self, key, device, cells, w, lines):
         def send(*array):

@@ -106,13 +106,12 @@ class _MixedPrecision:
             cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
             on = jnp.ones((1, 1))
             sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
-            return jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down))
+            return jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down)), sent.slots
 
-        sent = Sent.summed(
-            *jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
-                keys, tile.cells, tile.w, change
-            )
+        lines, slots = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=(1, 0))(
+            keys, tile.cells, tile.w, change
         )
+        sent = Sent.summed(*lines)._replace(slots=None if slots is None else jnp.sum(slots))
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
         stack = count_pulses(stack, 0, sent)
         return state._replace(stack=stack, chi=state.chi - change)

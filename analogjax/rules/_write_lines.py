@@ -52,6 +52,7 @@ def write_lines(
         keys = jax.random.split(key, change.shape[0])
         sent = jax.vmap(one_line, in_axes=(0, axes, 0, 0))(keys, cells, w, change)
         w, up, down = jax.tree.map(lambda leaf: leaf[:, 0], (sent.w, sent.up, sent.down))
-        sent = Sent(w, up, down, jnp.sum(sent.total, axis=0))
+        total, slots = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), (sent.total, sent.slots))
+        sent = Sent(w, up, down, total, slots=slots)
     lines = written(key, device, tile, sent)
     return count_pulses(replace_lines(stack, n, first, lines, readout.axis), n, sent)

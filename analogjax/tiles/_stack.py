@@ -27,6 +27,7 @@ class TileStack(NamedTuple):
         the matrix costs one product and one sum whatever the number of tiles; None for one or two
         tiles, whose first tile is that sum.
       pulses: number of up and of down pulses each tile has received, ``(tiles, 2)``.
+      slots: number of slots of the pulse trains sent to each tile, ``(tiles,)``.
       reads: number of lines of each tile that were read for transfers, ``(tiles,)``.
       trains: number of vector pairs sent to the last tile, and of those that asked for more pulses
         than a train holds, ``(2,)``.
@@ -36,6 +37,7 @@ class TileStack(NamedTuple):
     scales: jax.Array
     coarse: jax.Array | None
     pulses: Counter
+    slots: Counter
     reads: Counter
     trains: Counter
 
@@ -65,6 +67,7 @@ def program_stack(
         jnp.array(scales, jnp.float32),  # Of its own, so that a state can be donated.
         coarse,
         Counter.zeros((count, 2)),
+        Counter.zeros((count,)),
         Counter.zeros((count,)),
         Counter.zeros((2,)),
     )
@@ -123,10 +126,13 @@ def age(keys: jax.Array, devices: Sequence[Device], stack: TileStack) -> TileSta
 
 
 def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
-    """The stack with the pulses counted that its tile ``n`` was sent."""
+    """The stack with the pulses counted that its tile ``n`` was sent, and their slots."""
     none = jnp.zeros(stack.pulses.total.shape, jnp.float32)
     amounts = none.at[n].set(sent.total.astype(jnp.float32))
-    return stack._replace(pulses=stack.pulses.add(amounts))
+    stack = stack._replace(pulses=stack.pulses.add(amounts))
+    if sent.slots is None:
+        return stack
+    return stack._replace(slots=stack.slots.add(none[:, 0].at[n].set(sent.slots)))
 
 
 def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:

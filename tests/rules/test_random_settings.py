@@ -147,7 +147,7 @@ def check(structure: Structure, steps, given):
         w = np.asarray(weight(tile))
         assert np.isfinite(w).all()
         assert np.all((w >= low - 1e-6) & (w <= high + 1e-6))
-    for counter in (stack.pulses, stack.reads, stack.trains):
+    for counter in (stack.pulses, stack.slots, stack.reads, stack.trains):
         assert np.all(np.asarray(counter.total) >= 0)
     expected = isinstance(SCHEMES[structure.scheme], ExpectedPulses)
     if not expected:

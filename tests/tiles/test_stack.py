@@ -106,6 +106,14 @@ def test_reads_are_counted_tile_by_tile():
     np.testing.assert_array_equal(stack.reads.total, [0, 1, 8])
 
 
+def test_slots_are_counted_tile_by_tile_where_there_are_trains():
+    stack, none = stack_of(3, jnp.zeros(SHAPE)), jnp.zeros(SHAPE)
+    for tile, slots in ((2, 31.0), (1, 4.0), (2, 7.0), (0, None)):
+        sent = Sent.summed(none, none, none)
+        stack = count_pulses(stack, tile, sent._replace(slots=slots))
+    np.testing.assert_array_equal(stack.slots.total, [0, 4, 38])
+
+
 def exact(counter):
     """What a counter stands for, as Python ints."""
     return [
