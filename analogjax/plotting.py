@@ -207,16 +207,20 @@ def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) 
       >>> from analogjax.plotting import plot_accuracy_against_cost
       >>> axes = Figure().subplots()
       >>> plot_accuracy_against_cost(axes, {"a": 10.0, "b": 99.0}, {"a": [0.9], "b": [0.8]})
-      >>> axes.get_lines()[0].get_xdata().tolist()  # The front.
-      [10.0]
+      >>> axes.get_lines()[0].get_xdata().tolist()  # The front, on to the dearest.
+      [10.0, 99.0]
     """
+    from matplotlib.ticker import LogFormatter
+
     if not all(cost > 0 for cost in costs.values()):
         raise ValueError(f"Costs on a logarithmic axis must be above 0, got {costs}.")
     percents = {name: 100 * np.asarray(accuracy) for name, accuracy in accuracies.items()}
     means = [percents[name].mean() for name in costs]
     front = pareto_front(list(costs.values()), means)
-    at = np.array([*costs.values()])[front]
-    axes.plot(at, np.array(means)[front], color="grey", lw=1.2, label="Pareto front", zorder=1)
+    at = np.array([*costs.values(), max(costs.values())])[[*front, -1]]
+    best = np.array(means)[[*front, front[-1]]]
+    style = {"color": "grey", "lw": 1.2, "drawstyle": "steps-post", "zorder": 1}
+    axes.plot(at, best, label="Pareto front", **style)
     colors = _run_colors(percents)
     for name, percent in percents.items():
         if name not in costs:
@@ -227,6 +231,8 @@ def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) 
             costs[name], percent.mean(), spread, fmt="o", ms=7, color=colors[name], label=name
         )
     axes.set_xscale("log")
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(LogFormatter(minor_thresholds=(1.5, 0.5)))
     axes.grid(alpha=0.25, lw=0.5)
 
 

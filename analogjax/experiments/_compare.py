@@ -16,7 +16,12 @@ from rich.table import Table
 from analogjax.cost import Cost, Technology, layers_of
 from analogjax.experiments._data import ImageSet, checksum
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
-from analogjax.experiments._hardware import HardwareOptions, draw_costs, run_cost
+from analogjax.experiments._hardware import (
+    HardwareOptions,
+    counted_title,
+    draw_costs,
+    run_cost,
+)
 from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -131,7 +136,7 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
     if options.cost:
         content["technology"] = dataclasses.asdict(technology)
         content["costs"] = {name: cost and cost.totals() for name, cost in costs.items()}
-        title = f"{task.dataset}: what an average sample costs, as counted"
+        title = counted_title(task.dataset, task.states)
         ends = {r.settings.title: r.test_accuracy[-1] for r in results}
         write_whole(options.out / "cost.png", lambda path: draw_costs(path, title, costs, ends))
     write_json(options.out / "summary.json", content)
@@ -170,7 +175,7 @@ def _table(task: TaskOptions, results: list[RunResult], costs: dict[str, Cost | 
     table.add_column("rule")
     names = ["test accuracy", "spread", "pulses sent", "seconds"]
     if costs:
-        names += ["energy a sample", "time an update"]
+        names += ["nJ a sample", "ns an update"]
     for name in names:
         table.add_column(name, justify="right")
     for result in results:
@@ -178,9 +183,7 @@ def _table(task: TaskOptions, results: list[RunResult], costs: dict[str, Cost | 
         spread = f"± {accuracy.std(ddof=1):.1f}" if seeds > 1 else "-"
         pulses = result.pulses[-1].mean()
         cost = costs.get(result.settings.title)
-        reckoned = (
-            ["-", "-"] if cost is None else [f"{cost.energy_nj:,.0f} nJ", f"{cost.time_ns:,.1f} ns"]
-        )
+        reckoned = [f"{cost.energy_nj:,.1f}", f"{cost.time_ns:,.1f}"] if cost else ["-", "-"]
         table.add_row(
             result.settings.title,
             f"{accuracy.mean():.1f} %",

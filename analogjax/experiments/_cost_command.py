@@ -25,6 +25,7 @@ from analogjax.experiments._files import check_directory, write_json, write_whol
 from analogjax.experiments._hardware import (
     HardwareOptions,
     cost_table,
+    counted_title,
     draw_costs,
     hardware_rule,
     run_cost,
@@ -90,8 +91,7 @@ def cost(options: CostOptions, console: Console) -> None:
         title = f"{options.dataset}: a sample, at {options.pulses_per_vector:g} slots a vector pair"
         costs = _assumed(options, layers, technology)
     else:
-        layers, costs, accuracies = _counted(options, options.run, technology)
-        title = f"an average sample of {options.run}"
+        title, layers, costs, accuracies = _counted(options, options.run, technology)
     content = {
         "analogjax": __version__,
         "title": title,
@@ -146,8 +146,8 @@ def _assumed(
 
 def _counted(
     options: CostOptions, directory: Path, technology: Technology
-) -> tuple[tuple[Layer, ...], dict[str, Cost | None], dict[str, list[float]]]:
-    """The layers, the costs and the accuracies of the trainings in a directory."""
+) -> tuple[str, tuple[Layer, ...], dict[str, Cost | None], dict[str, list[float]]]:
+    """What to call the trainings in a directory, their layers, costs and accuracies."""
     standard = CostOptions(run=directory, hardware=options.hardware, out=options.out)
     for field in dataclasses.fields(options):
         if getattr(options, field.name) != getattr(standard, field.name):
@@ -170,5 +170,5 @@ def _counted(
             f"{path} is not the summary of a training or a comparison of this version: {error!r}."
         ) from error
     if not any(costs.values()):
-        raise ValueError(f"{directory} has digital SGD alone, which has no arrays.")
-    return layers, costs, accuracies
+        raise ValueError(f"{directory} has no training on arrays; digital SGD needs none.")
+    return counted_title(task.dataset, task.states), layers, costs, accuracies

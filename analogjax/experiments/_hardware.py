@@ -117,6 +117,11 @@ def run_cost(
     return counted_cost(layers, rule, counters, samples, technology)
 
 
+def counted_title(dataset: str, states: float) -> str:
+    """What a table or a figure of counted costs says over it."""
+    return f"{dataset}, {states:g}-state devices: an average sample, as counted"
+
+
 _COLUMNS = (
     ("storage\nkB", lambda cost: cost.storage_bytes / 1e3),
     ("memory\nkbit", lambda cost: cost.memory_bits / 1e3),
