@@ -46,7 +46,9 @@ def counters_of(opt_state: Any) -> dict[str, Counters]:
       [3.0]
     """
     return {
-        name: Counters(_exact(stack.pulses).sum(-1), _exact(stack.slots), _exact(stack.reads))
+        name: Counters(
+            _exact(stack.pulses).sum(-1), _exact(stack.trains)[..., 2], _exact(stack.reads)
+        )
         for name, stack in tile_stacks(opt_state).items()
     }
 

@@ -27,17 +27,15 @@ class TileStack(NamedTuple):
         the matrix costs one product and one sum whatever the number of tiles; None for one or two
         tiles, whose first tile is that sum.
       pulses: number of up and of down pulses each tile has received, ``(tiles, 2)``.
-      slots: number of slots of the pulse trains sent to each tile, ``(tiles,)``.
       reads: number of lines of each tile that were read for transfers, ``(tiles,)``.
-      trains: number of vector pairs sent to the last tile, and of those that asked for more pulses
-        than a train holds, ``(2,)``.
+      trains: number of vector pairs sent to each tile as pulse trains, of those that asked for more
+        pulses than a train holds, and of slots of all trains, ``(tiles, 3)``.
     """
 
     tiles: tuple[Tile, ...]
     scales: jax.Array
     coarse: jax.Array | None
     pulses: Counter
-    slots: Counter
     reads: Counter
     trains: Counter
 
@@ -68,8 +66,7 @@ def program_stack(
         coarse,
         Counter.zeros((count, 2)),
         Counter.zeros((count,)),
-        Counter.zeros((count,)),
-        Counter.zeros((2,)),
+        Counter.zeros((count, 3)),
     )
 
 
@@ -126,13 +123,10 @@ def age(keys: jax.Array, devices: Sequence[Device], stack: TileStack) -> TileSta
 
 
 def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
-    """The stack with the pulses counted that its tile ``n`` was sent, and their slots."""
+    """The stack with the pulses counted that its tile ``n`` was sent."""
     none = jnp.zeros(stack.pulses.total.shape, jnp.float32)
     amounts = none.at[n].set(sent.total.astype(jnp.float32))
-    stack = stack._replace(pulses=stack.pulses.add(amounts))
-    if sent.slots is None:
-        return stack
-    return stack._replace(slots=stack.slots.add(none[:, 0].at[n].set(sent.slots)))
+    return stack._replace(pulses=stack.pulses.add(amounts))
 
 
 def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
@@ -141,9 +135,13 @@ def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
     return stack._replace(reads=stack.reads.add(amounts))
 
 
-def count_trains(stack: TileStack, pairs: int, cut: jax.Array) -> TileStack:
-    """The stack with the vector pairs counted that its last tile was sent, and those cut short."""
-    return stack._replace(trains=stack.trains.add(jnp.stack([jnp.float32(pairs), cut])))
+def count_trains(stack: TileStack, n: int, pairs: int, sent: Sent) -> TileStack:
+    """The stack with the trains counted that its tile ``n`` was sent, if these were trains."""
+    if sent.cut is None or sent.slots is None:
+        return stack
+    none = jnp.zeros(stack.trains.total.shape, jnp.float32)
+    amounts = none.at[n].set(jnp.stack([jnp.float32(pairs), sent.cut, sent.slots]))
+    return stack._replace(trains=stack.trains.add(amounts))
 
 
 def _scaled_sum(parts: Iterable[jax.Array], scales: jax.Array) -> jax.Array:

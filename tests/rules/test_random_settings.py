@@ -147,12 +147,12 @@ def check(structure: Structure, steps, given):
         w = np.asarray(weight(tile))
         assert np.isfinite(w).all()
         assert np.all((w >= low - 1e-6) & (w <= high + 1e-6))
-    for counter in (stack.pulses, stack.slots, stack.reads, stack.trains):
+    for counter in (stack.pulses, stack.reads, stack.trains):
         assert np.all(np.asarray(counter.total) >= 0)
     expected = isinstance(SCHEMES[structure.scheme], ExpectedPulses)
     if not expected:
         np.testing.assert_array_equal(stack.pulses.total, np.round(stack.pulses.total))
-    assert stack.trains.total[1] <= stack.trains.total[0]
+    assert np.all(stack.trains.total[:, 1] <= stack.trains.total[:, 0])
     parts = [
         scale * (np.asarray(weight(tile)) + (0.0 if tile.offset is None else tile.offset))
         for scale, tile in zip(stack.scales, stack.tiles, strict=True)
