@@ -323,7 +323,10 @@ def cost_table() -> str:
             scaled = {**cost, "storage_bytes": cost["storage_bytes"] / 1e3}
             numbers = [f"{scaled[part]:,.3g}" for part in names]
         lines.append(f"| {name} | {accuracy} | {' | '.join(numbers)} |")
-    lines.append(f"\n{content['title'].capitalize()}; made by `analogjax compare --cost`.")
+    lines.append(
+        f"\n{content['title'].capitalize()}; made by `analogjax compare --cost`, then "
+        f"`analogjax cost --run results/compare --out benchmarks/results/cost`."
+    )
     return "\n".join(lines)
 
 

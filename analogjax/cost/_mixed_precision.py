@@ -50,7 +50,7 @@ class MixedPrecision(UpdateRule):
     def memory_bits(self, n: Sizes, reads: float, number_bits: int) -> float:
         """The memory of the gradient loaded and stored once a mini-batch."""
         del reads
-        return 2 * number_bits * n.matrix / self.batch_size
+        return 2 * number_bits * n.matrix / (self.batch_size * n.vectors)
 
     def fp_ops(self, n: Sizes, reads: float) -> float:
         """The outer product, and one vector scaled by the learning rate."""

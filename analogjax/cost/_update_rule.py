@@ -19,12 +19,14 @@ class Sizes(NamedTuple):
       d: of an error vector.
       line: of a line that a transfer reads.
       matrix: of a matrix.
+      vectors: vector pairs that a sample sends.
     """
 
     x: int
     d: int
     line: int
     matrix: int
+    vectors: float
 
     @classmethod
     def of(cls, layer: Layer, convention: VectorSize) -> "Sizes":
@@ -36,7 +38,7 @@ class Sizes(NamedTuple):
         x, d = layer.inputs * layer.groups, layer.outputs * layer.groups
         if convention == "inputs":
             d = x
-        return cls(x, d, d, layer.crosspoints)
+        return cls(x, d, d, layer.crosspoints, layer.vectors)
 
 
 class Activity(NamedTuple):

@@ -256,6 +256,15 @@ def test_the_slowest_layer_sets_the_time_and_energies_add_over_the_vectors_of_a_
     assert whole.totals()["energy_nj"] == whole.energy_nj
 
 
+def test_mixed_precision_writes_once_a_mini_batch_whatever_the_vectors_of_a_sample():
+    rule = MixedPrecision(batch_size=8)
+    for vectors in (1, 36):
+        conv = update_cost([Layer(name="conv", inputs=9, outputs=4, vectors=vectors)], rule)
+        assert conv.memory_bits == pytest.approx(16 * 36 / 8)
+        assert vectors * conv.layers[0].analog_time_ns == pytest.approx(5 * 4 / 8)
+        assert conv.fp_ops == vectors * (2 * 36 + 9)
+
+
 def test_nothing_on_the_front_is_beaten_and_everything_else_is():
     rng = np.random.default_rng(0)
     costs, accuracies = rng.integers(6, size=(2, 30)).astype(float)
