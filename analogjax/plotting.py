@@ -1,4 +1,4 @@
-"""Figures: how a device answers pulses, how well it fits, how accuracy grows and how it fades.
+"""Figures: how a device answers pulses, how well it fits, how accuracy grows, fades and costs.
 
 Every function draws into axes it is given, so that figures can be composed; matplotlib comes with
 the extra ``analogjax[cli]``.
@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analogjax.cost import pareto_front
 from analogjax.devices import Device
 from analogjax.tiles import program_tile, weight
 
@@ -175,11 +176,9 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
       axes: matplotlib axes.
       curves: accuracies in [0, 1], ``(epochs, seeds)``, by the name to show.
     """
-    tiles = [name for name in curves if name.startswith("Residual")]
-    greens = dict(zip(tiles, np.linspace(0.45, 0.95, max(len(tiles), 1)), strict=False))
-    others = iter(["black", "C3", "C1", "C4", "C5", "C6"])
+    colors = _run_colors(curves)
     for name, accuracy in curves.items():
-        color = _shade(greens[name]) if name in greens else next(others, "C7")
+        color = colors[name]
         percent = 100 * accuracy
         epoch = np.arange(1, len(percent) + 1)
         style = "--" if name.startswith("Digital") else "-"
@@ -189,6 +188,61 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
             axes.fill_between(epoch, low, high, color=color, alpha=0.15, lw=0)
     axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 101))
     axes.grid(alpha=0.25, lw=0.5)
+
+
+def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) -> None:
+    """Draws what each run has reached over what it costs, and the front of those not beaten.
+
+    Args:
+      axes: matplotlib axes.
+      costs: above 0, by the name to show; the axis is logarithmic.
+      accuracies: in [0, 1], ``(seeds,)``, by the name; the mean is drawn, with the standard
+        deviation. One without a cost is a dashed line.
+
+    Raises:
+      ValueError: if a cost is not above 0.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.plotting import plot_accuracy_against_cost
+      >>> axes = Figure().subplots()
+      >>> plot_accuracy_against_cost(axes, {"a": 10.0, "b": 99.0}, {"a": [0.9], "b": [0.8]})
+      >>> axes.get_lines()[0].get_xdata().tolist()  # The front, on to the dearest.
+      [10.0, 99.0]
+    """
+    from matplotlib.ticker import LogFormatter
+
+    if not all(cost > 0 for cost in costs.values()):
+        raise ValueError(f"Costs on a logarithmic axis must be above 0, got {costs}.")
+    percents = {name: 100 * np.asarray(accuracy) for name, accuracy in accuracies.items()}
+    means = [percents[name].mean() for name in costs]
+    front = pareto_front(list(costs.values()), means)
+    at = np.array([*costs.values(), max(costs.values())])[[*front, -1]]
+    best = np.array(means)[[*front, front[-1]]]
+    style = {"color": "grey", "lw": 1.2, "drawstyle": "steps-post", "zorder": 1}
+    axes.plot(at, best, label="Pareto front", **style)
+    colors = _run_colors(percents)
+    for name, percent in percents.items():
+        if name not in costs:
+            axes.axhline(percent.mean(), color=colors[name], ls="--", lw=1.2, label=name)
+            continue
+        spread = percent.std(ddof=1) if len(percent) > 1 else None
+        axes.errorbar(
+            costs[name], percent.mean(), spread, fmt="o", ms=7, color=colors[name], label=name
+        )
+    axes.set_xscale("log")
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(LogFormatter(minor_thresholds=(1.5, 0.5)))
+    axes.grid(alpha=0.25, lw=0.5)
+
+
+def _run_colors(names) -> dict:
+    """A colour for each run: greens for residual learning, the darker the more tiles."""
+    tiles = [name for name in names if name.startswith("Residual")]
+    depths = np.linspace(0.45, 0.95, max(len(tiles), 1))
+    greens = {name: _shade(depth) for name, depth in zip(tiles, depths, strict=False)}
+    others = iter(["black", "C3", "C1", "C4", "C5", "C6"])
+    return {name: greens[name] if name in greens else next(others, "C7") for name in names}
 
 
 _TIMES = {

@@ -1,4 +1,4 @@
-"""Writes docs/reproduction.md, and the tables of README.md and benchmarks/README.md, from results.
+"""Writes docs/reproduction.md, and the tables of the README files and docs/cost.md, from results.
 
 Usage: python benchmarks/report.py [--check]
 
@@ -307,7 +307,31 @@ def sweep_table() -> str:
     return "\n".join(rows)
 
 
+def cost_table() -> str:
+    """What a sample of each run of a comparison has cost."""
+    content = json.loads((RESULTS / "cost" / "summary.json").read_text())
+    lines = [
+        "| rule | test accuracy (%) | storage (kB) | update (ns) | updates (nJ) | passes (nJ) | "
+        "sample (nJ) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, cost in content["costs"].items():
+        accuracy = f"{100 * statistics.mean(content['test_accuracy'][name]):.1f}"
+        names = ("storage_bytes", "time_ns", "update_energy_nj", "pass_energy_nj", "energy_nj")
+        numbers = ["-"] * len(names)
+        if cost is not None:
+            scaled = {**cost, "storage_bytes": cost["storage_bytes"] / 1e3}
+            numbers = [f"{scaled[part]:,.3g}" for part in names]
+        lines.append(f"| {name} | {accuracy} | {' | '.join(numbers)} |")
+    lines.append(
+        f"\n{content['title'].capitalize()}; made by `analogjax compare --cost`, then "
+        f"`analogjax cost --run results/compare --out benchmarks/results/cost`."
+    )
+    return "\n".join(lines)
+
+
 TABLES = {
+    "cost": cost_table,
     "sweep": sweep_table,
     "schemes": schemes_table,
     "compare": compare_table,
@@ -374,6 +398,7 @@ def reproductions(old: str) -> str:
 DOCUMENTS = {
     HERE.parent / "README.md": filled,
     HERE / "README.md": filled,
+    HERE.parent / "docs" / "cost.md": filled,
     HERE.parent / "docs" / "reproduction.md": reproductions,
 }
 

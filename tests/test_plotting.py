@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from analogjax.devices import SoftBounds, VectorCell
 from analogjax.plotting import (
     plot_accuracy,
+    plot_accuracy_against_cost,
     plot_accuracy_over_time,
     plot_fit,
     plot_pulse_response,
@@ -151,3 +152,17 @@ def test_accuracy_over_time_has_readable_times_and_one_colour_a_network(axes):
 def test_time_zero_has_no_place_on_a_logarithmic_axis(axes):
     with pytest.raises(ValueError, match=r"must be above 0, got 0.0"):
         plot_accuracy_over_time(axes, [0.0, 1.0], {"net": np.ones((1, 2))})
+
+
+def test_the_front_climbs_over_runs_that_are_not_beaten_and_runs_without_a_cost_are_lines(axes):
+    costs = {"cheap": 1.0, "beaten": 5.0, "best": 10.0, "dear": 20.0}
+    ends = {"free": [0.99], "cheap": [0.5, 0.7], "beaten": [0.4], "best": [0.9], "dear": [0.8]}
+    plot_accuracy_against_cost(axes, costs, ends)
+    front, line, *points = axes.get_lines()
+    assert front.get_xdata().tolist() == [1.0, 10.0, 20.0]
+    np.testing.assert_allclose(front.get_ydata(), [60.0, 90.0, 90.0])
+    assert (line.get_label(), line.get_linestyle()) == ("free", "--")
+    where = [(*point.get_xdata(), *point.get_ydata()) for point in points]
+    np.testing.assert_allclose(where, [(1, 60), (5, 40), (10, 90), (20, 80)])
+    with pytest.raises(ValueError, match=r"must be above 0, got \{'cheap': 0\.0\}"):
+        plot_accuracy_against_cost(axes, {"cheap": 0.0}, ends)

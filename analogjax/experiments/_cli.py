@@ -20,6 +20,7 @@ except ImportError as error:  # pragma: no cover
 
 from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._cores import cores
+from analogjax.experiments._cost_command import CostOptions, cost
 from analogjax.experiments._device import DeviceOptions, device
 from analogjax.experiments._reproduce import ReproduceOptions, reproduce
 from analogjax.experiments._stop import Stopped, StopRequest, stop_on_signals
@@ -32,6 +33,7 @@ Command = (
     | Annotated[SweepOptions, tyro.conf.subcommand("sweep")]
     | Annotated[ReproduceOptions, tyro.conf.subcommand("reproduce")]
     | Annotated[DeviceOptions, tyro.conf.subcommand("device")]
+    | Annotated[CostOptions, tyro.conf.subcommand("cost")]
 )
 
 
@@ -75,8 +77,10 @@ def _run(options: Command, console: rich.console.Console, stop: StopRequest) -> 
     elif isinstance(options, ReproduceOptions):
         _one_device_a_core()
         reproduce(options, console, stop)
-    else:
+    elif isinstance(options, DeviceOptions):
         device(options, console)
+    else:
+        cost(options, console)
 
 
 def _how_to_go_on(options: Command) -> str:

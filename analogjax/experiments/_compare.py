@@ -9,11 +9,19 @@ from typing import Annotated
 
 import numpy as np
 import tyro
+from flax import linen as nn
 from rich.console import Console
 from rich.table import Table
 
-from analogjax.experiments._data import checksum
+from analogjax.cost import Cost, Technology, layers_of
+from analogjax.experiments._data import ImageSet, checksum
 from analogjax.experiments._files import check_directory, write_json, write_lines, write_whole
+from analogjax.experiments._hardware import (
+    HardwareOptions,
+    counted_title,
+    draw_costs,
+    run_cost,
+)
 from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -34,6 +42,9 @@ class CompareOptions:
       seeds: trainings of each rule, with seeds ``seed``, ``seed + 1``, ...
       checkpoints: how the run survives what stops it.
       guards: what it looks out for.
+      cost: reckon what a sample costs on hardware, from what each training has counted, and draw
+        accuracy against it in cost.png.
+      hardware: what it would run on.
       out: directory of the results: metrics.jsonl, summary.json, compare.png.
     """
 
@@ -42,6 +53,8 @@ class CompareOptions:
     seeds: int = 3
     checkpoints: Annotated[CheckpointOptions, tyro.conf.arg(name="")] = CheckpointOptions()  # noqa: RUF009
     guards: Annotated[GuardOptions, tyro.conf.arg(name="")] = GuardOptions()  # noqa: RUF009
+    cost: bool = False
+    hardware: Annotated[HardwareOptions, tyro.conf.arg(name="")] = HardwareOptions()  # noqa: RUF009
     out: Path = Path("results/compare")
 
 
@@ -76,6 +89,9 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
         raise ValueError(f"num_tiles must be at least 1 each, got {options.num_tiles}.")
     options.checkpoints.check()
     guards = options.guards.chosen()
+    if not options.cost and options.hardware != HardwareOptions():
+        raise ValueError("The options of the hardware need --cost.")
+    technology = options.hardware.chosen()
     check_directory(options.out)
     seeds = tuple(range(task.seed, task.seed + options.seeds))
     start_time = time.perf_counter()
@@ -116,10 +132,17 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
         "seconds": round(time.perf_counter() - start_time, 1),
         "runs": [result.summary() for result in results],
     }
+    costs = _costs(task, technology, model, data, results) if options.cost else {}
+    if options.cost:
+        content["technology"] = dataclasses.asdict(technology)
+        content["costs"] = {name: cost and cost.totals() for name, cost in costs.items()}
+        title = counted_title(task.dataset, task.states)
+        ends = {r.settings.title: r.test_accuracy[-1] for r in results}
+        write_whole(options.out / "cost.png", lambda path: draw_costs(path, title, costs, ends))
     write_json(options.out / "summary.json", content)
     write_whole(options.out / "compare.png", lambda path: _figure(path, task, results))
     options.checkpoints.after_the_end(all_checkpoints)
-    console.print(_table(task, results))
+    console.print(_table(task, results, costs))
     console.print(
         f"{content['seconds']} s in all. Figure, metrics and settings are in {options.out}/",
         soft_wrap=True,
@@ -127,24 +150,47 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
     return results
 
 
-def _table(task: TaskOptions, results: list[RunResult]) -> Table:
+def _costs(
+    task: TaskOptions,
+    technology: Technology,
+    model: nn.Module,
+    data: ImageSet,
+    results: list[RunResult],
+) -> dict[str, Cost | None]:
+    """What a sample of each training has cost, by its title."""
+    layers = layers_of(model, data.train_images[:1])
+    return {
+        r.settings.title: run_cost(
+            r.settings, r.counters, r.samples, layers, technology, task.batch_size
+        )
+        for r in results
+    }
+
+
+def _table(task: TaskOptions, results: list[RunResult], costs: dict[str, Cost | None]) -> Table:
     seeds = len(results[0].seeds)
     table = Table(
         title=f"{task.dataset}: {task.states:g}-state devices, {task.epochs} epochs, {seeds} seeds"
     )
     table.add_column("rule")
-    for name in ("test accuracy", "spread", "pulses sent", "seconds"):
+    names = ["test accuracy", "spread", "pulses sent", "seconds"]
+    if costs:
+        names += ["nJ a sample", "ns an update"]
+    for name in names:
         table.add_column(name, justify="right")
     for result in results:
         accuracy = 100 * result.test_accuracy[-1]
         spread = f"± {accuracy.std(ddof=1):.1f}" if seeds > 1 else "-"
         pulses = result.pulses[-1].mean()
+        cost = costs.get(result.settings.title)
+        reckoned = [f"{cost.energy_nj:,.1f}", f"{cost.time_ns:,.1f}"] if cost else ["-", "-"]
         table.add_row(
             result.settings.title,
             f"{accuracy.mean():.1f} %",
             spread,
             f"{pulses / 1e3:,.0f} k" if pulses else "-",
             f"{result.compile_seconds + result.seconds.sum():.1f}",
+            *(reckoned if costs else []),
         )
     return table
 

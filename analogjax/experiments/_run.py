@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from analogjax.cost import Counters, counters_of
 from analogjax.devices import Device
 from analogjax.experiments._checkpoint import Checkpoints, Restored
 from analogjax.experiments._data import ImageSet
@@ -138,7 +139,7 @@ def run(
         if stopped and not last:
             kept = f"; its checkpoint is in {checkpoints.directory}" if checkpoints else ""
             raise Stopped(f"{settings.title} was stopped after epoch {epoch + 1} of {epochs}{kept}")
-    return result()
+    return dataclasses.replace(result(), counters=_mean_counters(state))
 
 
 def _check_length(epochs: int, seeds: tuple[int, ...]) -> None:
@@ -165,6 +166,14 @@ def _new_warnings(
     known = {kind for record in records for kind in record["warnings"]}
     found = guards.warnings(jax.device_get(watch(state.opt_state)), last)
     return {kind: text for kind, text in found.items() if kind not in known}
+
+
+def _mean_counters(state: RunState) -> dict[str, Counters]:
+    """What was counted on the tiles, on average over the seeds there are."""
+    return {
+        name: Counters(*(part.reshape(-1, part.shape[-1]).mean(axis=0) for part in counters))
+        for name, counters in counters_of(state.opt_state).items()
+    }
 
 
 def _check_stop(settings: RuleSettings, hooks: Hooks) -> None:

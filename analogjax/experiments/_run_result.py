@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from analogjax.cost import Counters
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._training import EpochMetrics
 
@@ -38,6 +39,7 @@ class RunResult:
       compile_seconds: time it took to compile, the start of the run included.
       samples_per_epoch: training images of one seed in an epoch.
       warnings: what the guards noticed.
+      counters: what was counted on the tiles of each matrix until the end, the mean over the seeds.
     """
 
     settings: RuleSettings
@@ -49,6 +51,12 @@ class RunResult:
     compile_seconds: float
     samples_per_epoch: int
     warnings: tuple[str, ...] = ()
+    counters: dict[str, Counters] = dataclasses.field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Training images of one seed in all epochs."""
+        return self.samples_per_epoch * len(self.seconds)
 
     @classmethod
     def of_records(
@@ -61,6 +69,7 @@ class RunResult:
     ) -> "RunResult":
         """The result of the epochs there are records of."""
         shown = ("train_loss", "test_accuracy", "pulses")
+        arrays = {n: np.array([record[n] for record in records], np.float32) for n in shown}
         return cls(
             settings=settings,
             seeds=seeds,
@@ -68,7 +77,7 @@ class RunResult:
             compile_seconds=compile_seconds,
             samples_per_epoch=samples_per_epoch,
             warnings=tuple(text for record in records for text in record["warnings"].values()),
-            **{n: np.array([record[n] for record in records], np.float32) for n in shown},
+            **arrays,  # type: ignore[arg-type]
         )
 
     def rows(self) -> list[dict]:
@@ -101,6 +110,11 @@ class RunResult:
             "test_accuracy_std": float(final.std(ddof=1)) if len(final) > 1 else 0.0,
             "test_accuracy": [float(a) for a in final],
             "pulses_mean": float(self.pulses[-1].mean()),
+            "samples": self.samples,
+            "counters": {
+                name: {field: part.tolist() for field, part in own._asdict().items()}
+                for name, own in self.counters.items()
+            },
             "compile_seconds": round(self.compile_seconds, 2),
             "train_seconds": round(float(self.seconds.sum()), 2),
             "samples_per_second": round(self.median_rate(), 1),

@@ -96,7 +96,7 @@ def symptoms(device: Device, opt_state) -> Symptoms:
     return Symptoms(
         {name: of_tiles(stack) for name, stack in stacks.items()},
         {name: stack.pulses.total.sum(axis=-1) for name, stack in stacks.items()},
-        {name: stack.trains.total for name, stack in stacks.items()},
+        {name: stack.trains.total[-1, :2] for name, stack in stacks.items()},
         plateaus[0].stage if plateaus else None,
     )
 

@@ -87,7 +87,8 @@ class BatchedPulses(PulseScheme):
             sent = jax.lax.platform_dependent(
                 cpu=lambda: self._send_on_cpu(*array), default=lambda: self._send_at_once(*array)
             )
-        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
+        cut = cut_trains(lines, learning_rate, device.granularity)
+        return sent._replace(cut=cut, slots=jnp.sum(lines.length))
 
     def _send_at_once(self, key, device, cells, w, lines):
         count = functools.partial(count_at_once, longest=self.desired_bl)

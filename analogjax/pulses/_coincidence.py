@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal, get_args
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._bits import send_bits
@@ -94,4 +95,5 @@ class CoincidencePulses(PulseScheme):
             )
         else:
             sent = send_deterministic(key, device, cells, w, lines, self.pulse_type)
-        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
+        cut = cut_trains(lines, learning_rate, device.granularity)
+        return sent._replace(cut=cut, slots=jnp.sum(lines.length))

@@ -81,7 +81,8 @@ class ExpectedPulses(PulseScheme):
             update_bl_management=self.update_bl_management,
         )
         sent = self._move(key, device, cells, w, *pulse_statistics(lines, w.shape[1]))
-        return sent._replace(cut=cut_trains(lines, learning_rate, device.granularity))
+        cut = cut_trains(lines, learning_rate, device.granularity)
+        return sent._replace(cut=cut, slots=jnp.sum(lines.length))
 
     def send_increment_pulses(
         self, key: jax.Array, device: Device, cells: AnyCells, w: jax.Array, increment: jax.Array

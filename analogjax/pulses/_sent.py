@@ -17,6 +17,8 @@ class Sent(NamedTuple):
         a pass over the array where pulses are sent one by one.
       cut: number of vector pairs that asked for more pulses than their trains hold, float32; None
         where nothing limits the trains.
+      slots: number of slots of the pulse trains of all vector pairs together, float32, which is the
+        time that sending takes; None where there are no trains.
     """
 
     w: jax.Array
@@ -24,6 +26,7 @@ class Sent(NamedTuple):
     down: jax.Array
     total: jax.Array
     cut: jax.Array | None = None
+    slots: jax.Array | None = None
 
     @classmethod
     def summed(cls, w, up: jax.Array, down: jax.Array) -> "Sent":

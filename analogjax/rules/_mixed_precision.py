@@ -17,6 +17,7 @@ from analogjax.tiles import (
     TileStack,
     age,
     count_pulses,
+    count_trains,
     effective_weight,
     program_stack,
     replace_tile,
@@ -106,15 +107,16 @@ class _MixedPrecision:
             cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
             on = jnp.ones((1, 1))
             sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
-            return jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down))
+            line = jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down))
+            return line, (sent.cut, sent.slots)
 
-        sent = Sent.summed(
-            *jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=1)(
-                keys, tile.cells, tile.w, change
-            )
+        lines, trains = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=(1, 0))(
+            keys, tile.cells, tile.w, change
         )
+        cut, slots = jax.tree.map(jnp.sum, trains)
+        sent = Sent.summed(*lines)._replace(cut=cut, slots=slots)
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
-        stack = count_pulses(stack, 0, sent)
+        stack = count_trains(count_pulses(stack, 0, sent), 0, tile.shape[1], sent)
         return state._replace(stack=stack, chi=state.chi - change)
 
 

@@ -32,6 +32,6 @@ def send_gradient(
     sent = signal.send(pulses, key, device, tile, learning_rate)
     stack = replace_tile(stack, n, written(key, device, tile, sent))
     stack = count_pulses(stack, n, sent)
-    if signal.factors is None or sent.cut is None:
+    if signal.factors is None:
         return stack
-    return count_trains(stack, len(signal.factors.x), sent.cut)
+    return count_trains(stack, n, len(signal.factors.x), sent)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from analogjax.devices import Device
 from analogjax.pulses import PulseScheme, Sent
 from analogjax.rules._readout import Readout
-from analogjax.tiles import TileStack, count_pulses, replace_lines, written
+from analogjax.tiles import TileStack, count_pulses, count_trains, replace_lines, written
 
 
 def write_lines(
@@ -52,6 +52,8 @@ def write_lines(
         keys = jax.random.split(key, change.shape[0])
         sent = jax.vmap(one_line, in_axes=(0, axes, 0, 0))(keys, cells, w, change)
         w, up, down = jax.tree.map(lambda leaf: leaf[:, 0], (sent.w, sent.up, sent.down))
-        sent = Sent(w, up, down, jnp.sum(sent.total, axis=0))
+        sums = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), (sent.total, sent.cut, sent.slots))
+        sent = Sent(w, up, down, *sums)
     lines = written(key, device, tile, sent)
-    return count_pulses(replace_lines(stack, n, first, lines, readout.axis), n, sent)
+    stack = count_pulses(replace_lines(stack, n, first, lines, readout.axis), n, sent)
+    return count_trains(stack, n, readout.count(stack.tiles[n]), sent)

@@ -28,8 +28,8 @@ class TileStack(NamedTuple):
         tiles, whose first tile is that sum.
       pulses: number of up and of down pulses each tile has received, ``(tiles, 2)``.
       reads: number of lines of each tile that were read for transfers, ``(tiles,)``.
-      trains: number of vector pairs sent to the last tile, and of those that asked for more pulses
-        than a train holds, ``(2,)``.
+      trains: number of vector pairs sent to each tile as pulse trains, of those that asked for more
+        pulses than a train holds, and of slots of all trains, ``(tiles, 3)``.
     """
 
     tiles: tuple[Tile, ...]
@@ -66,7 +66,7 @@ def program_stack(
         coarse,
         Counter.zeros((count, 2)),
         Counter.zeros((count,)),
-        Counter.zeros((2,)),
+        Counter.zeros((count, 3)),
     )
 
 
@@ -135,9 +135,13 @@ def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
     return stack._replace(reads=stack.reads.add(amounts))
 
 
-def count_trains(stack: TileStack, pairs: int, cut: jax.Array) -> TileStack:
-    """The stack with the vector pairs counted that its last tile was sent, and those cut short."""
-    return stack._replace(trains=stack.trains.add(jnp.stack([jnp.float32(pairs), cut])))
+def count_trains(stack: TileStack, n: int, pairs: int, sent: Sent) -> TileStack:
+    """The stack with the trains counted that its tile ``n`` was sent, if these were trains."""
+    if sent.cut is None or sent.slots is None:
+        return stack
+    none = jnp.zeros(stack.trains.total.shape, jnp.float32)
+    amounts = none.at[n].set(jnp.stack([jnp.float32(pairs), sent.cut, sent.slots]))
+    return stack._replace(trains=stack.trains.add(amounts))
 
 
 def _scaled_sum(parts: Iterable[jax.Array], scales: jax.Array) -> jax.Array:

@@ -75,11 +75,12 @@ def test_train_writes_metrics_summary_and_figure_of_the_run_it_names(tmp_path, c
 @pytest.mark.usefixtures("small_task")
 def test_compare_writes_one_run_for_each_rule(tmp_path, capsys):
     options = [*SMALL, "--epochs", "1", "--num-tiles", "2", "--seeds", "1", "--seed", "3"]
-    assert main(["compare", *options, "--out", str(tmp_path)]) == 0
+    assert main(["compare", "--cost", *options, "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "metrics.jsonl",
         "summary.json",
         "compare.png",
+        "cost.png",
     }
     rows = rows_of(tmp_path)
     rules = ["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
@@ -93,6 +94,23 @@ def test_compare_writes_one_run_for_each_rule(tmp_path, capsys):
     assert (tmp_path / "compare.png").read_bytes().startswith(PNG)
     told = capsys.readouterr().out
     assert all(row["run"] in told for row in rows)
+
+    # What a sample has cost: passes of one layer of 64 by 10, no error behind it, and the pulses
+    # that were counted. The command "cost" says the same of the directory.
+    assert (tmp_path / "cost.png").read_bytes().startswith(PNG)
+    costs = summary["costs"]
+    assert [*costs] == [row["run"] for row in rows]
+    assert costs["Digital SGD"] is None
+    assert costs["Analog SGD"]["pass_energy_nj"] == pytest.approx(74 * 7.29 / 1295)
+    assert costs["Residual learning, 2 tiles"]["pass_energy_nj"] == pytest.approx(148 * 7.29 / 1295)
+    counters = summary["runs"][1]["counters"]["Dense_0/kernel"]
+    slots = counters["slots"][0] / summary["runs"][1]["samples"]
+    assert costs["Analog SGD"]["pulse_energy_nj"] == pytest.approx(0.7 * 74 / 8192 * 5 * slots)
+    assert counters["pulses"] == [summary["runs"][1]["pulses_mean"]]
+    assert f"{costs['Analog SGD']['energy_nj']:.1f}" in told
+    out = tmp_path / "again"
+    assert main(["cost", "--run", str(tmp_path), "--out", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["costs"] == costs
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])

@@ -152,7 +152,7 @@ def check(structure: Structure, steps, given):
     expected = isinstance(SCHEMES[structure.scheme], ExpectedPulses)
     if not expected:
         np.testing.assert_array_equal(stack.pulses.total, np.round(stack.pulses.total))
-    assert stack.trains.total[1] <= stack.trains.total[0]
+    assert np.all(stack.trains.total[:, 1] <= stack.trains.total[:, 0])
     parts = [
         scale * (np.asarray(weight(tile)) + (0.0 if tile.offset is None else tile.offset))
         for scale, tile in zip(stack.scales, stack.tiles, strict=True)

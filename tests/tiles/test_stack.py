@@ -13,6 +13,7 @@ from analogjax.tiles import (
     Counter,
     count_pulses,
     count_reads,
+    count_trains,
     effective_weight,
     program_stack,
     put_lines,
@@ -104,6 +105,15 @@ def test_reads_are_counted_tile_by_tile():
     for tile, lines in ((2, 4), (1, 1), (2, 4)):
         stack = jax.jit(count_reads, static_argnums=2)(stack, tile, lines)
     np.testing.assert_array_equal(stack.reads.total, [0, 1, 8])
+
+
+def test_trains_are_counted_tile_by_tile_where_there_are_any():
+    stack, none = stack_of(3, jnp.zeros(SHAPE)), jnp.zeros(SHAPE)
+    for tile, pairs, cut, slots in ((2, 8, 1.0, 31.0), (1, 1, 0.0, 4.0), (2, 8, 2.0, 7.0)):
+        sent = Sent.summed(none, none, none)._replace(cut=cut, slots=slots)
+        stack = count_trains(stack, tile, pairs, sent)
+    stack = count_trains(stack, 0, 8, Sent.summed(none, none, none))
+    np.testing.assert_array_equal(stack.trains.total, [[0, 0, 0], [1, 0, 4], [16, 3, 38]])
 
 
 def exact(counter):
