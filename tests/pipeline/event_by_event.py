@@ -11,10 +11,10 @@ import numpy as np
 
 
 class Layer:
-    """A dense layer whose kernel is an array of soft bounds +-1 and whose bias is digital."""
+    """A dense layer whose kernel is an array of soft bounds, digital if they are infinite."""
 
-    def __init__(self, kernel, bias, active):
-        self.w, self.b, self.active = kernel.copy(), bias.copy(), active
+    def __init__(self, kernel, bias, active, bound):
+        self.w, self.b, self.active, self.bound = kernel.copy(), bias.copy(), active, bound
         self.sent = []
 
     def forward(self, x):
@@ -33,7 +33,7 @@ class Layer:
         self.sent = []
         change = -rate * x.T @ d
         size = rate * np.abs(x).T @ np.abs(d)
-        self.w = np.clip(self.w + change - size * self.w, -1, 1)
+        self.w = np.clip(self.w + change - size * self.w / self.bound, -self.bound, self.bound)
         self.b = self.b - rate * d.sum(0)
 
 
@@ -70,7 +70,7 @@ class Stage:
         return error
 
 
-def train(params, sizes, delays, parts, xs, ys, rate, seed=0):
+def train(params, sizes, delays, parts, xs, ys, *, rate, bound, seed):
     """Kernels and biases after a run, and the losses, for layers ``(kernel, bias)``.
 
     ``sizes`` are the numbers of layers of the stages; the loss is the mean square.
@@ -78,7 +78,7 @@ def train(params, sizes, delays, parts, xs, ys, rate, seed=0):
     rng = np.random.default_rng(seed)
     steps, batch = xs.shape[:2]
     x, y = (a.reshape(steps * parts, batch // parts, -1) for a in (xs, ys))
-    layers = [Layer(w, b, n < len(params) - 1) for n, (w, b) in enumerate(params)]
+    layers = [Layer(w, b, n < len(params) - 1, bound) for n, (w, b) in enumerate(params)]
     ends = np.cumsum([0, *sizes])
     stages = [
         Stage(layers[first:last], delay, parts, len(x))

@@ -19,37 +19,41 @@ from networks import data, largest_difference, mean_rule, mean_square, network
 from analogjax.pipeline import Asynchronous, Synchronous, cut, pipeline_training
 from analogjax.pulses import ExpectedPulses
 
-rule = mean_rule(pulses=ExpectedPulses(noise=True))
-xs, ys = data(9)
-for stages, schedule in (
-    (3, Asynchronous()),
-    (2, Synchronous(2)),
-):
+def numbers(leaf):
+    is_key = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(leaf).astype(float) if is_key else leaf
+
+def compare(stages, schedule):
+    rule = mean_rule(pulses=ExpectedPulses(noise=True))
+    xs, ys = data(9)
     parts = cut(network(), stages), lambda stage: rule, schedule, mean_square
     simulated = pipeline_training(*parts)
     real = pipeline_training(*parts, devices=jax.devices()[:stages])
     state = simulated.init(jax.random.key(0), xs[0])
-    (one, losses), (other, same) = (jax.jit(t.run)(state, xs, ys) for t in (simulated, real))
-    keys = [jax.random.key_data(after.key) for after in (one, other)]
-    apart = largest_difference(
-        (one.params, keys[0], one.count, losses), (other.params, keys[1], other.count, same)
-    )
-    moved = largest_difference(one.params, state.params)
-    same_tree = jax.tree.structure(one.opt_state) == jax.tree.structure(other.opt_state)
-    print(stages, apart < 1e-6, moved > 0.05, same_tree)
+    one, other = (jax.tree.map(numbers, jax.jit(t.run)(state, xs, ys)) for t in (simulated, real))
+    (one, losses), (other, same) = one, other
+    assert largest_difference((one.params, losses), (other.params, same)) < 1e-6
+    # Counts of pulses are in the thousands.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-3), one, other)
+    print("moved by", largest_difference(one.params, state.params))
 """
 
 
-def test_devices_give_the_numbers_of_the_simulation():
+@pytest.mark.parametrize(
+    "case", ["3, Asynchronous()", pytest.param("2, Synchronous(2)", marks=pytest.mark.slow)]
+)
+def test_devices_give_the_numbers_of_the_simulation(case):
+    """All of the state: parameters, tiles, counters and keys; and the losses."""
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
     done = subprocess.run(
-        [sys.executable, "-c", CODE],
+        [sys.executable, "-c", f"{CODE}\ncompare({case})"],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])},
+        env={**os.environ, "PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:-1] == [f"{n} True True True" for n in (3, 2)]
+    assert float(done.stdout.removeprefix("moved by ")) > 0.05
 
 
 @pytest.mark.parametrize("number", [1, 3])

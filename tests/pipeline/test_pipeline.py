@@ -1,5 +1,7 @@
 """Training in a pipeline against ordinary training and against a pipeline in plain NumPy."""
 
+import functools
+
 import jax
 import numpy as np
 import optax
@@ -9,7 +11,7 @@ from networks import RATE, data, dense_layers, largest_difference, mean_rule, me
 
 from analogjax.nn import linen as ann
 from analogjax.pipeline import Asynchronous, Sequential, Synchronous, cut, pipeline_training
-from analogjax.pulses import BatchedPulses
+from analogjax.pulses import BatchedPulses, ExpectedPulses
 
 MODEL = network()
 STEPS = 12
@@ -26,43 +28,40 @@ def params_of(state):
 
 
 @pytest.mark.parametrize(
-    ("stages", "sizes", "schedule"),
+    ("stages", "sizes", "schedule", "bound"),
     [
-        (1, [4], Asynchronous()),
-        (2, [2, 2], Asynchronous()),
-        (3, [2, 1, 1], Asynchronous()),
-        (4, [1, 1, 1, 1], Asynchronous()),
-        (4, [1, 1, 1, 1], Asynchronous(lambda stage, stages: stages - stage)),
-        (3, [2, 1, 1], Asynchronous(lambda stage, stages: 3 if stage < stages else 1)),
-        (2, [2, 2], Asynchronous(lambda stage, stages: 20)),  # Longer than the run.
-        (3, [2, 1, 1], Sequential()),
-        (4, [1, 1, 1, 1], Synchronous(2)),
-        (2, [2, 2], Synchronous(4)),
+        (4, [1, 1, 1, 1], Asynchronous(), 1.0),
+        (3, [2, 1, 1], Synchronous(2), 1.0),
+        (1, [4], Asynchronous(), np.inf),
+        (2, [2, 2], Asynchronous(), np.inf),
+        (3, [2, 1, 1], Asynchronous(), np.inf),
+        (4, [1, 1, 1, 1], Asynchronous(lambda stage, stages: stages - stage), np.inf),
+        (3, [2, 1, 1], Asynchronous(lambda stage, stages: 3 if stage < stages else 1), np.inf),
+        (2, [2, 2], Asynchronous(lambda stage, stages: 20), np.inf),  # Longer than the run.
+        (3, [2, 1, 1], Sequential(), np.inf),
+        (4, [1, 1, 1, 1], Synchronous(4), np.inf),
     ],
 )
-def test_the_scan_gives_the_weights_of_a_pipeline_event_by_event(stages, sizes, schedule):
+def test_the_scan_gives_the_weights_of_a_pipeline_event_by_event(stages, sizes, schedule, bound):
     xs, ys = data(STEPS)
-    start, state, losses = run(stages, schedule, xs, ys)
-    delays = schedule.delays(stages)
+    rule = mean_rule() if bound == 1 else optax.sgd(RATE)
+    start, state, losses = run(stages, schedule, xs, ys, lambda stage: rule)
+    layers, delays = dense_layers(params_of(start)), schedule.delays(stages)
     for seed in (0, 1):  # Whichever event comes first.
+        options = {"rate": RATE, "bound": bound, "seed": seed}
         expected, expected_losses = train(
-            dense_layers(params_of(start)),
-            sizes,
-            delays,
-            schedule.micro_batches,
-            xs,
-            ys,
-            RATE,
-            seed,
+            layers, sizes, delays, schedule.micro_batches, xs, ys, **options
         )
         assert largest_difference(dense_layers(params_of(state)), expected) < 2e-6
         np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
     assert largest_difference(params_of(state), params_of(start)) > 0.05
 
 
-def train_without_pipeline(rule, xs, ys, key):
+@functools.cache
+def without_pipeline(rule):
     """Ordinary training of the whole model, one gradient of the mini-batch a step."""
-    params = MODEL.init(jax.random.split(key)[0], xs[0])["params"]
+    xs, ys = data(STEPS)
+    params = MODEL.init(jax.random.split(jax.random.key(0))[0], xs[0])["params"]
 
     def step(carry, batch):
         params, opt_state = carry
@@ -81,15 +80,22 @@ def train_without_pipeline(rule, xs, ys, key):
     return params, losses
 
 
+NOISY = mean_rule(pulses=ExpectedPulses(noise=True))
+PULSED = mean_rule(pulses=BatchedPulses())
+
+
 @pytest.mark.parametrize(
-    ("stages", "schedule"),
-    [(3, Asynchronous(lambda stage, stages: 0)), (4, Sequential()), (3, Synchronous(2))],
+    ("schedule", "rule"),
+    [
+        (Asynchronous(lambda stage, stages: 0), NOISY),
+        (Synchronous(2), NOISY),
+        pytest.param(Sequential(), PULSED, marks=pytest.mark.slow),  # Long to compile.
+    ],
 )
-def test_without_delay_a_pipeline_is_ordinary_training_on_mini_batches(stages, schedule):
-    xs, ys = data(STEPS)
-    rule = mean_rule(pulses=BatchedPulses())  # Random pulses, each of which counts.
-    params, losses = train_without_pipeline(rule, xs, ys, jax.random.key(0))
-    _, state, own_losses = run(stages, schedule, xs, ys, lambda stage: rule)
+def test_without_delay_a_pipeline_is_ordinary_training_on_mini_batches(schedule, rule):
+    """Draws and all: the same devices, and the same pulses at the same steps."""
+    params, losses = without_pipeline(rule)
+    _, state, own_losses = run(3, schedule, *data(STEPS), lambda stage: rule)
     assert largest_difference(params_of(state), params) < 2e-6
     np.testing.assert_allclose(own_losses, losses, rtol=1e-5)
 
@@ -98,9 +104,10 @@ def test_two_runs_go_on_from_each_other_where_nothing_is_in_flight():
     xs, ys = data(STEPS)
     training = pipeline_training(cut(MODEL, 2), mean_rule, Synchronous(2), mean_square)
     start = training.init(jax.random.key(0), xs[0])
-    whole, _ = training.run(start, xs, ys)
-    half, _ = training.run(start, xs[:6], ys[:6])
-    both, _ = training.run(half, xs[6:], ys[6:])
+    go_on = jax.jit(training.run)
+    whole, _ = go_on(start, xs, ys)
+    half, _ = go_on(start, xs[:6], ys[:6])
+    both, _ = go_on(half, xs[6:], ys[6:])
     assert int(half.count) == 6
     assert largest_difference(params_of(both), params_of(whole)) < 1e-6
 
