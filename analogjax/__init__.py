@@ -3,8 +3,9 @@
 Layers, each of which knows only those before it: :mod:`analogjax.devices` (one crosspoint),
 :mod:`analogjax.pulses` (a wanted change becomes pulses), :mod:`analogjax.tiles` (arrays and stacks
 of them), :mod:`analogjax.periphery` (what converters and wires do to a read), the update rules
-below (optax transformations), :mod:`analogjax.nn` (flax layers) and :mod:`analogjax.experiments`
-(data, loops, the command line).
+below (optax transformations), :mod:`analogjax.nn` (flax layers), :mod:`analogjax.pipeline` (stages
+that work on different samples at once) and :mod:`analogjax.experiments` (data, loops, the command
+line).
 """
 
 from analogjax._version import __version__ as __version__

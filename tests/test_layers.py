@@ -8,7 +8,7 @@ import pytest
 import analogjax
 
 ROOT = Path(analogjax.__file__).parent
-LAYERS = ["devices", "pulses", "tiles", "periphery", "rules", "nn", "experiments"]
+LAYERS = ["devices", "pulses", "tiles", "periphery", "rules", "nn", "pipeline", "experiments"]
 LEAVES = ["presets", "cost", "plotting", "inference"]
 FLAX_FREE = LAYERS[: LAYERS.index("rules") + 1]
 
@@ -79,6 +79,9 @@ def test_written_layers_are_found():
         ("nn", "from flax import nnx", False),
         ("nn", "import analogjax.plotting", True),
         ("nn", "from ..rules import Signal", False),
+        ("pipeline", "from analogjax.nn import linen", False),
+        ("nn", "from analogjax.pipeline import cut", True),
+        ("pipeline", "from analogjax.experiments import load", True),
         ("experiments", "from analogjax import presets", False),
         ("presets", "from analogjax.devices import SoftBounds", False),
         ("presets", "from analogjax.experiments import train", True),

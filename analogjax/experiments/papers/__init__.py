@@ -12,6 +12,7 @@ from analogjax.experiments.papers import (
     _implicit_penalty,
     _learning_rates,
     _multi_tile,
+    _pipeline,
     _resnet,
     _responses,
     _staged_tiles,
@@ -38,6 +39,7 @@ ALL = {
         _asymmetry,
         _resnet,
         _characters,
+        _pipeline,
     )
 }
 
