@@ -12,7 +12,9 @@ SIZES = list(itertools.product((1, 2, 3, 4, 8), (1, 2, 5, 40)))
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(
-    "schedule", [Sequential(), *(Synchronous(b) for b in (1, 2, 3, 7)), Asynchronous()], ids=str
+    "schedule",
+    [Sequential(), *(Synchronous(b) for b in (1, 2, 3, 7)), Asynchronous()],
+    ids=lambda schedule: f"{type(schedule).__name__}{schedule.micro_batches}",
 )
 def test_clocks_densities_and_buffers_are_the_closed_forms(schedule, shared):
     for m, s in SIZES:
@@ -51,7 +53,7 @@ def test_with_one_pass_a_clock_half_the_delay_fills_the_pipeline_too():
 @pytest.mark.parametrize(
     "schedule",
     [Sequential(), Synchronous(3), Asynchronous(), Asynchronous(lambda m, n: 4)],
-    ids=str,
+    ids=["sequential", "synchronous", "asynchronous", "delays of 4"],
 )
 def test_every_pass_comes_after_what_it_needs_and_with_the_weights_of_its_delay(schedule, shared):
     stages, parts = 4, schedule.micro_batches
