@@ -17,9 +17,9 @@ RATE = 0.2
 PLACES = (0, 2, 4, 6)  # Of the dense layers.
 
 
-def network():
+def network(sizes=SIZES):
     within_bounds = nn.initializers.truncated_normal(0.4)
-    dense = [ann.Dense(size, kernel_init=within_bounds) for size in SIZES]
+    dense = [ann.Dense(size, kernel_init=within_bounds) for size in sizes]
     layers = [part for layer in dense for part in (layer, nn.tanh)]
     return nn.Sequential(layers[:-1])
 

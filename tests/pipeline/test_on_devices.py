@@ -23,10 +23,10 @@ def numbers(leaf):
     is_key = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return jax.random.key_data(leaf).astype(float) if is_key else leaf
 
-def compare(stages, schedule):
-    rule = mean_rule(pulses=ExpectedPulses(noise=True))
+def compare(stages, schedule, noise):
+    rule = mean_rule(pulses=ExpectedPulses(noise=noise))
     xs, ys = data(9)
-    parts = cut(network(), stages), lambda stage: rule, schedule, mean_square
+    parts = cut(network((5, 3, 2)), stages), lambda stage: rule, schedule, mean_square
     simulated = pipeline_training(*parts)
     real = pipeline_training(*parts, devices=jax.devices()[:stages])
     state = simulated.init(jax.random.key(0), xs[0])
@@ -40,7 +40,8 @@ def compare(stages, schedule):
 
 
 @pytest.mark.parametrize(
-    "case", ["3, Asynchronous()", pytest.param("2, Synchronous(2)", marks=pytest.mark.slow)]
+    "case",
+    ["3, Asynchronous(), False", pytest.param("2, Synchronous(2), True", marks=pytest.mark.slow)],
 )
 def test_devices_give_the_numbers_of_the_simulation(case):
     """All of the state: parameters, tiles, counters and keys; and the losses."""

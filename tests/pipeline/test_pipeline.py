@@ -17,7 +17,7 @@ MODEL = network()
 STEPS = 12
 
 
-def run(stages, schedule, xs, ys, rule_of=mean_rule):
+def run(stages, schedule, xs, ys, rule_of):
     training = pipeline_training(cut(MODEL, stages), rule_of, schedule, mean_square)
     start = training.init(jax.random.key(0), xs[0])
     return start, *jax.jit(training.run)(start, xs, ys)
@@ -31,7 +31,7 @@ def params_of(state):
     ("stages", "sizes", "schedule", "bound"),
     [
         (4, [1, 1, 1, 1], Asynchronous(), 1.0),
-        (3, [2, 1, 1], Synchronous(2), 1.0),
+        (3, [2, 1, 1], Synchronous(2), np.inf),
         (1, [4], Asynchronous(), np.inf),
         (2, [2, 2], Asynchronous(), np.inf),
         (3, [2, 1, 1], Asynchronous(), np.inf),
@@ -102,7 +102,8 @@ def test_without_delay_a_pipeline_is_ordinary_training_on_mini_batches(schedule,
 
 def test_two_runs_go_on_from_each_other_where_nothing_is_in_flight():
     xs, ys = data(STEPS)
-    training = pipeline_training(cut(MODEL, 2), mean_rule, Synchronous(2), mean_square)
+    rule = optax.adam(0.1)
+    training = pipeline_training(cut(MODEL, 2), lambda stage: rule, Synchronous(2), mean_square)
     start = training.init(jax.random.key(0), xs[0])
     go_on = jax.jit(training.run)
     whole, _ = go_on(start, xs, ys)

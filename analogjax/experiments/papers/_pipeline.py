@@ -23,7 +23,6 @@ from analogjax.rules import analog_sgd
 
 LAYERS, MICRO_BATCHES = 8, 8
 RATES = (0.01, 0.03, 0.1)
-LAST = 4  # Epochs over which accuracies are averaged: they vary, as the rate is constant.
 TAU, STATES = 4.0, 2000.0
 PULSES = ExpectedPulses(noise=True)
 TASKS = {
@@ -94,7 +93,8 @@ def make(data_dir):
         _, (losses, accuracies) = jax.lax.scan(epoch, start, keys)
         table = timetable(how, stages=stages, mini_batches=samples // size)
         return {
-            "accuracy": accuracies[-LAST:].mean(),
+            # They vary from epoch to epoch, as the rate is constant.
+            "accuracy": accuracies[-max(epochs // 3, 1) :].mean(),
             "accuracies": accuracies,
             "losses": losses,
             "reads": jnp.float32(table.clocks * LAYERS / stages),
@@ -207,14 +207,14 @@ REPRODUCTION = Reproduction(
     title="Pipelines learn with stale weights, up to a rate",
     source="the pipelines of arXiv:2410.15155, with settings of our own",
     about=(
-        "A dense network of eight layers of 32 (MNIST: 64), cut into stages, on 8 by 8 digits; "
-        "micro-batches of 4 samples. Without a pipeline and in an asynchronous one the network "
-        "learns from each micro-batch, in a synchronous one from eight at a time at eight times "
-        "the rate. Soft-bounds devices of 2000 states and bounds of +-4 that vary from device to "
-        "device, with the mean and the spread of their pulses; biases digital. Time is counted in "
-        "reads of one layer: a stage makes one pass a clock, of all its layers. Accuracies are "
-        "means of the last 4 epochs, each of which ends with an empty pipeline. The paper's own "
-        "experiments are not repeated here."
+        "A dense network of eight layers of 32, cut into stages, on 8 by 8 digits (paper scale: "
+        "of 64, on MNIST); micro-batches of 4 samples. Without a pipeline and in an "
+        "asynchronous one the network learns from each micro-batch, in a synchronous one from "
+        "eight at a time at eight times the rate. Soft-bounds devices of 2000 states and bounds "
+        "of +-4 that vary from device to device, with the mean and the spread of their pulses; "
+        "biases digital. Time is counted in reads of one layer: a stage makes one pass a clock, "
+        "of all its layers. Accuracies are means of the last third of the epochs, each of which "
+        "ends with an empty pipeline. The paper's own experiments are not repeated here."
     ),
     cells=cells,
     make=make,
@@ -236,5 +236,5 @@ REPRODUCTION = Reproduction(
         Claim("There, stale weights cost analog SGD more than digital SGD.", _hurts_arrays_more),
     ),
     draw=draw,
-    duration={"quick": "three minutes", "paper": "an hour"},
+    duration={"quick": "three minutes", "paper": "two hours"},
 )
