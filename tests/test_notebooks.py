@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -11,7 +12,20 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def test_a_notebook_runs_in_its_short_mode(path, tmp_path, monkeypatch):
+def test_the_code_of_a_notebook_runs_in_its_short_mode(path, tmp_path, monkeypatch):
+    """In this process, which has compiled much of what it needs already."""
+    monkeypatch.setenv("ANALOGJAX_SHORT", "1")
+    monkeypatch.chdir(tmp_path)
+    notebook, names = nbformat.read(path, as_version=4), {"__name__": "__main__"}
+    with plt.rc_context({"figure.max_open_warning": 0}):
+        for number, cell in enumerate(notebook.cells):
+            if cell.cell_type == "code":
+                exec(compile(cell.source, f"{path.name}, cell {number}", "exec"), names)
+    plt.close("all")
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_in_a_kernel(path, tmp_path, monkeypatch):
     monkeypatch.setenv("ANALOGJAX_SHORT", "1")
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}

@@ -108,6 +108,7 @@ def test_the_last_stages_and_the_head_of_a_residual_network(pulses):
     assert len(tiles) == 11  # Four blocks of two convolutions, two shortcuts, the head.
 
 
+@pytest.mark.slow
 @each_scheme
 def test_a_transformer_of_six_layers(pulses):
     rules = [("kernel$", ANALOG)]

@@ -235,7 +235,7 @@ def test_groups_of_columns_are_arrays_of_their_own(shape, samples_drawn):
 
 
 @pytest.mark.parametrize("pulses", [BatchedPulses(), CoincidencePulses()])
-@pytest.mark.parametrize("shape", [SHAPE, (2, 2)])
+@pytest.mark.parametrize("shape", [SHAPE, pytest.param((2, 2), marks=pytest.mark.slow)])
 def test_vmap_over_everything_equals_a_loop(pulses, shape):
     one = SoftBounds.with_states(10)
     x, d = X[:, : shape[0]], D[:, : shape[1]]

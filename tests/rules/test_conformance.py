@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("name", RULES)
 
 
 def every_rule_is_in_the_table():
-    helpers = {"by_path", "reprogram"}
+    helpers = {"by_path", "reprogram", "shardings"}
     made = {name for name in analogjax.__all__ if name[0].islower() and name[0] != "_"}
     return made - helpers <= set(RULES)
 
@@ -65,7 +65,7 @@ def test_every_rule_is_in_the_table(name):
     assert every_rule_is_in_the_table()
 
 
-@pytest.mark.parametrize("with_factors", [True, False])
+@pytest.mark.parametrize("with_factors", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_second_call_does_not_compile_and_parameters_follow_the_tiles(name, with_factors):
     # 0.9 programs outside of the bounds of some crosspoints: the first update corrects it.
     params = {"w": jnp.full(SHAPE, 0.9, jnp.float32)}
