@@ -236,5 +236,5 @@ REPRODUCTION = Reproduction(
         Claim("There, stale weights cost analog SGD more than digital SGD.", _hurts_arrays_more),
     ),
     draw=draw,
-    duration={"quick": "three minutes", "paper": "two hours"},
+    duration={"quick": "four minutes", "paper": "two hours"},
 )
