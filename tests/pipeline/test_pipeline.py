@@ -58,9 +58,9 @@ def test_the_scan_gives_the_weights_of_a_pipeline_event_by_event(stages, sizes, 
 
 
 @functools.cache
-def without_pipeline(rule):
+def without_pipeline(rule, steps=STEPS):
     """Ordinary training of the whole model, one gradient of the mini-batch a step."""
-    xs, ys = data(STEPS)
+    xs, ys = data(steps)
     params = MODEL.init(jax.random.split(jax.random.key(0))[0], xs[0])["params"]
 
     def step(carry, batch):
@@ -98,6 +98,17 @@ def test_without_delay_a_pipeline_is_ordinary_training_on_mini_batches(schedule,
     _, state, own_losses = run(3, schedule, *data(STEPS), lambda stage: rule)
     assert largest_difference(params_of(state), params) < 2e-6
     np.testing.assert_allclose(own_losses, losses, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", [Asynchronous(lambda stage, stages: 0), Sequential()])
+def test_operation_by_operation_it_is_the_same_to_the_bit(schedule):
+    """Compiled, the operations of either are joined in other ways, which round otherwise."""
+    with jax.disable_jit():
+        params, losses = without_pipeline(PULSED, steps=2)
+        _, state, own_losses = run(3, schedule, *data(2), lambda stage: PULSED)
+    assert largest_difference(params_of(state), params) == 0
+    np.testing.assert_array_equal(own_losses, losses)
 
 
 def test_two_runs_go_on_from_each_other_where_nothing_is_in_flight():
