@@ -66,22 +66,6 @@ def test_every_rule_has_the_settings_of_its_training():
     assert of("agad").transfer_period == 7
 
 
-@pytest.fixture
-def refused(tmp_path, capsys):
-    """Runs a command that must fail, and gives the one line it says."""
-
-    def call(*arguments):
-        out = tmp_path / "out"
-        assert main([*arguments, "--out", str(out)]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("analogjax: ")
-        assert said.count("\n") == 1
-        assert not out.exists()
-        return said
-
-    return call
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
