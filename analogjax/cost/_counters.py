@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analogjax.rules import tile_stacks
-from analogjax.tiles import Counter
 
 
 class Counters(NamedTuple):
@@ -47,11 +46,7 @@ def counters_of(opt_state: Any) -> dict[str, Counters]:
     """
     return {
         name: Counters(
-            _exact(stack.pulses).sum(-1), _exact(stack.trains)[..., 2], _exact(stack.reads)
+            stack.pulses.exact().sum(-1), stack.trains.exact()[..., 2], stack.reads.exact()
         )
         for name, stack in tile_stacks(opt_state).items()
     }
-
-
-def _exact(counter: Counter) -> np.ndarray:
-    return np.asarray(counter.total, np.float64) + np.asarray(counter.missing, np.float64)

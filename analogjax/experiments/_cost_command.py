@@ -23,6 +23,7 @@ from analogjax.cost import (
 )
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._hardware import (
+    RULES,
     HardwareOptions,
     cost_table,
     counted_title,
@@ -57,16 +58,7 @@ class CostOptions:
     """
 
     dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
-    rules: tuple[RuleName, ...] = (
-        "analog-sgd",
-        "tiki-taka",
-        "tiki-taka-v2",
-        "chopped-tiki-taka",
-        "agad",
-        "mixed-precision",
-        "residual-learning",
-        "residual-learning-v2",
-    )
+    rules: tuple[RuleName, ...] = tuple(RULES)
     num_tiles: tuple[int, ...] = (2, 4, 6)
     batch_size: int = 8
     array_size: int | None = None

@@ -26,9 +26,9 @@ from analogjax.cost import (
     counted_cost,
     technology_from_json,
 )
-from analogjax.experiments._rules import RuleSettings
+from analogjax.experiments._rules import RuleName, RuleSettings
 
-_RULES: dict[str, type[UpdateRule]] = {
+RULES: dict[RuleName, type[UpdateRule]] = {
     "analog-sgd": AnalogSGD,
     "tiki-taka": TikiTaka,
     "tiki-taka-v2": TikiTakaV2,
@@ -82,9 +82,9 @@ def hardware_rule(settings: RuleSettings, **assumed) -> UpdateRule | None:
       **assumed: fields of the formulas that it does not have, such as ``batch_size``; those that
         the rule's formulas have not are left out.
     """
-    if settings.rule not in _RULES:
+    if settings.rule not in RULES:
         return None
-    rule = _RULES[settings.rule]
+    rule = RULES[settings.rule]
     known = {"gamma": settings.gamma, "num_tiles": settings.num_tiles, **assumed}
     names = {field.name for field in dataclasses.fields(rule)}
     return rule(**{name: value for name, value in known.items() if name in names})

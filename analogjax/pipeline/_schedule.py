@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Callable
 from itertools import pairwise
 
+from analogjax.pipeline._whole import check_whole, is_whole
+
 
 class Schedule(abc.ABC):
     """How mini-batches go through the stages of a pipeline.
@@ -141,14 +143,12 @@ def check_schedule(schedule: Schedule) -> None:
             f"schedule must be Sequential(), Synchronous(...) or Asynchronous(...), got "
             f"{schedule!r}."
         )
-    parts = schedule.micro_batches
-    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
-        raise ValueError(f"micro_batches must be a whole number of at least 1, got {parts}.")
+    check_whole("micro_batches", schedule.micro_batches)
 
 
 def _check_delays(delays: tuple[int, ...]) -> None:
     for stage, delay in enumerate(delays, 1):
-        if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
+        if not is_whole(delay, 0):
             raise ValueError(
                 f"The delay of a stage must be a whole number of at least 0, got {delay} for stage "
                 f"{stage}."

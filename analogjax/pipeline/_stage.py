@@ -6,6 +6,7 @@ from itertools import pairwise
 from flax import linen as nn
 
 from analogjax.nn import linen as ann
+from analogjax.pipeline._whole import check_whole
 
 # By the method, which a subclass that computes something else has not.
 _PRODUCTS = {
@@ -75,8 +76,7 @@ def cut(model: nn.Sequential, stages: int) -> tuple[Stage, ...]:
     for place, layer in enumerate(model.layers):
         _check_layer(place, layer)
     weighted = [n for n, layer in enumerate(model.layers) if isinstance(layer, nn.Module)]
-    if isinstance(stages, bool) or not isinstance(stages, int) or stages < 1:
-        raise ValueError(f"stages must be a whole number of at least 1, got {stages}.")
+    check_whole("stages", stages)
     if stages > len(weighted):
         raise ValueError(
             f"The model has {len(weighted)} layers with weights and cannot be cut into {stages} "

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analogjax.pipeline._schedule import Schedule, check_schedule
+from analogjax.pipeline._whole import check_whole
 
 IDLE = -1
 
@@ -98,8 +99,7 @@ def timetable(
     """
     check_schedule(schedule)
     for name, value in (("stages", stages), ("mini_batches", mini_batches)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value}.")
+        check_whole(name, value)
     delays, parts = schedule.delays(stages), schedule.micro_batches
     total = mini_batches * parts
     forwarded, returned = [0] * stages, [0] * stages

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class Counter(NamedTuple):
@@ -27,3 +28,7 @@ class Counter(NamedTuple):
         amount = amount + self.missing
         total = self.total + amount
         return Counter(total, amount - (total - self.total))
+
+    def exact(self) -> np.ndarray:
+        """The sum with what float32 leaves out, float64; outside of ``jit``."""
+        return np.asarray(self.total, np.float64) + np.asarray(self.missing, np.float64)

@@ -1,0 +1,12 @@
+"""Whole numbers that must be known before anything is traced."""
+
+
+def is_whole(value, at_least: int) -> bool:
+    """Whether this is an int, no bool, of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+
+
+def check_whole(name: str, value) -> None:
+    """Raises a ValueError if a count is no whole number of at least 1."""
+    if not is_whole(value, 1):
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value}.")
