@@ -1,10 +1,12 @@
 """Tiles in a chain: the last learns from the gradient, each is passed on to the one before it."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from analogjax.devices import Device, is_zero
 from analogjax.pulses import PulseScheme, change_if
@@ -18,6 +20,7 @@ from analogjax.tiles import (
     age,
     count_reads,
     effective_weight,
+    pick,
     program_stack,
 )
 
@@ -94,52 +97,60 @@ class TransferChain:
         return age(keys, self.devices, stack)
 
     def _transfers(self, keys, stack: TileStack, rates, step, stage) -> TileStack:
-        """All transfers that are due, fine to coarse."""
-        for n in reversed(range(len(self.devices) - 1)):
-            stack = self._transfer(keys[n], stack, n, rates, step, stage)
+        """All transfers that are due, fine to coarse.
+
+        Those into tiles that follow each other and have one device are turns of a loop, since a
+        program for each of them takes long to compile.
+        """
+        end = len(self.devices) - 1
+        while end:
+            alike = itertools.takewhile(
+                lambda n: self.devices[n] is self.devices[end - 1], reversed(range(end))
+            )
+            among = range(min(alike), end)
+
+            def one(turn, stack, among=among):
+                n = among.stop - 1 - turn
+                return self._transfer(keys[n], stack, n, among, rates, step, stage)
+
+            stack = lax.fori_loop(0, len(among), one, stack)
+            end = among.start
         return stack
 
-    def _transfer(self, key, stack: TileStack, n: int, rates, step, stage) -> TileStack:
+    def _transfer(self, key, stack: TileStack, n, among: range, rates, step, stage) -> TileStack:
         """Writes some lines of the next tile to tile ``n``, or what the warm start says."""
-        last = len(self.devices) - 1
-        source: Any = n + 1
-        period: Any = self.periods[n]
-        rate: Any = rates[n]
-        warm: Any = False
+        hub = len(self.devices) - 1 if self.hub is None else self.hub
+        source, period, rate = n + 1, jnp.array(self.periods)[n], jnp.stack(rates)[n]
         due = step % period == 0
-        hub = last if self.hub is None else self.hub
-        from_hub = stage is not None and self.hub is not None and n < hub
         if stage is not None:
             stage = stage if self.chain else jnp.minimum(stage, hub - 1)
-            warm = stage < hub
+            warm = (stage < hub) & (n < hub)
             if self.hub is None:
                 due &= (n >= stage) | ~warm
-            elif from_hub:
+            else:
                 due = jnp.where(warm, (stage == n) & (step % self.warm_period == 0), due)
                 period = jnp.where(warm, self.warm_period, period)
                 rate = jnp.where(warm, rates[hub - 1], rate)
                 source = jnp.where(warm, hub, source)
 
         def transfer(stack):
-            tile = stack.tiles[n]
-            first = self.readout.first(key, tile, step // period - 1)
-            change = self.readout.read(key, stack.tiles[n + 1], first)
-            if from_hub and n + 1 < hub:
-                gathered = self.readout.read(key, stack.tiles[hub], first)
-                change = jnp.where(warm, gathered, change)
+            first = self.readout.first(key, stack.tiles[0], step // period - 1)
+            reads = [self.readout.read(key, tile, first) for tile in stack.tiles[1:]]
+            change = pick(source - 1, reads)
             if not is_zero(self.threshold):
                 change = jnp.where(jnp.abs(change) < self.threshold, 0.0, change)
-            stack = count_reads(stack, source, self.readout.count(tile))
+            stack = count_reads(stack, source, self.readout.count(stack.tiles[0]))
             return write_lines(
                 key,
                 self.transfer_pulses,
-                self.devices[n],
+                self.devices[among.start],
                 stack,
                 n,
                 self.readout,
                 first,
                 change,
                 rate,
+                among,
             )
 
         return change_if(due, transfer, stack)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from analogjax.devices import Device
 from analogjax.pulses import PulseScheme, Sent
 from analogjax.rules._readout import Readout
-from analogjax.tiles import TileStack, count_pulses, count_trains, replace_lines, written
+from analogjax.tiles import TileStack, count_pulses, count_trains, pick, replace_lines, written
 
 
 def write_lines(
@@ -19,6 +19,7 @@ def write_lines(
     first,
     change: jax.Array,
     rate,
+    among: range | None = None,
 ) -> TileStack:
     """The stack after lines of its tile ``n`` were moved by ``rate * change``, in pulses.
 
@@ -29,13 +30,16 @@ def write_lines(
       pulses: the scheme that writes.
       device: that of the tile.
       stack: the stack before.
-      n: number of the tile, not the last.
+      n: number of the tile, not the last; traced if ``among`` is given.
       readout: how many lines, and along which axis.
       first: number of the first line.
       change: wanted change, ``(lines, out)``, or ``(lines, in)`` for output lines.
       rate: weight change per unit of it.
+      among: which tiles it can be, all of one device.
     """
-    tile = readout.take(stack.tiles[n], stack.tiles[n], first)
+    among = range(n, n + 1) if among is None else among
+    tiles = [readout.take(stack.tiles[m], stack.tiles[m], first) for m in among]
+    tile = pick(n - among.start, tiles)
 
     def one_line(key, cells, w, change):
         return pulses.send(key, device, cells, w, jnp.ones((1, 1)), -change, rate)
@@ -55,5 +59,5 @@ def write_lines(
         sums = jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), (sent.total, sent.cut, sent.slots))
         sent = Sent(w, up, down, *sums)
     lines = written(key, device, tile, sent)
-    stack = count_pulses(replace_lines(stack, n, first, lines, readout.axis), n, sent)
-    return count_trains(stack, n, readout.count(stack.tiles[n]), sent)
+    stack = replace_lines(stack, n, first, lines, readout.axis, among)
+    return count_trains(count_pulses(stack, n, sent), n, lines.shape[0], sent)

@@ -1,6 +1,7 @@
 """Arrays of crosspoints: one tile, and stacks of tiles that together hold one weight matrix."""
 
 from analogjax.tiles._counter import Counter as Counter
+from analogjax.tiles._lines import pick as pick
 from analogjax.tiles._lines import put_lines as put_lines
 from analogjax.tiles._lines import take_lines as take_lines
 from analogjax.tiles._mapping import part_sizes as part_sizes
@@ -33,6 +34,7 @@ __all__ = [
     "count_trains",
     "effective_weight",
     "part_sizes",
+    "pick",
     "program_stack",
     "program_tile",
     "put_lines",

@@ -41,5 +41,12 @@ def put_lines(matrix: jax.Array, first, values: jax.Array, axis: int = 0) -> jax
     return where.set(values, mode="promise_in_bounds", unique_indices=True)
 
 
+def pick(number, trees):
+    """That of some trees of the same shapes with a number, int32, which may be traced."""
+    if len(trees) == 1:
+        return trees[0]
+    return jax.tree.map(lambda *leaves: lax.select_n(number, *map(jnp.asarray, leaves)), *trees)
+
+
 def _cyclic(matrix, first, lines, axis):
     return (first + jnp.arange(lines)) % matrix.shape[axis]

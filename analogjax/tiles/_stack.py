@@ -84,24 +84,35 @@ def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
     return stack._replace(tiles=(*stack.tiles[:n], tile, *stack.tiles[n + 1 :]))
 
 
-def replace_lines(stack: TileStack, n: int, first, lines: Tile, axis: int = 0) -> TileStack:
+def replace_lines(
+    stack: TileStack, n, first, lines: Tile, axis: int = 0, among: range | None = None
+) -> TileStack:
     """The stack after an update of some lines of its tile ``n``, not the last.
 
     Args:
       stack: the stack before.
-      n: number of the tile.
+      n: number of the tile; traced if ``among`` is given.
       first: number of the first of the lines, int32; they go on in cyclic order.
       lines: the lines after it, as :func:`take_lines` gives them.
       axis: 0 for input lines, 1 for output lines.
+      among: which tiles it can be.
 
     Returns:
       The stack after it.
     """
-    tile = stack.tiles[n]
-    whole, part = (tile.w, tile.offset), (lines.w, lines.offset)
-    w, offset = jax.tree.map(lambda old, new: put_lines(old, first, new, axis), whole, part)
-    tile = tile._replace(w=w, offset=offset)
-    tiles = (*stack.tiles[:n], tile, *stack.tiles[n + 1 :])
+
+    def put(tile: Tile, is_it) -> Tile:
+        def put_part(whole, part):
+            if is_it is not True:
+                part = jnp.where(is_it, part, take_lines(whole, first, lines.shape[0], axis))
+            return put_lines(whole, first, part, axis)
+
+        w, offset = jax.tree.map(put_part, (tile.w, tile.offset), (lines.w, lines.offset))
+        return tile._replace(w=w, offset=offset)
+
+    among = range(n, n + 1) if among is None else among
+    some = [put(stack.tiles[m], len(among) == 1 or n == m) for m in among]
+    tiles = (*stack.tiles[: among.start], *some, *stack.tiles[among.stop :])
     coarse = stack.coarse
     if coarse is not None:
         # Summed anew rather than added to, so that rounding never builds up.
