@@ -1,7 +1,6 @@
 """Tiles in a chain: the last learns from the gradient, each is passed on to the one before it."""
 
 import dataclasses
-import itertools
 from typing import Any
 
 import jax
@@ -20,6 +19,7 @@ from analogjax.tiles import (
     age,
     count_reads,
     effective_weight,
+    of_one_device,
     pick,
     program_stack,
 )
@@ -102,19 +102,13 @@ class TransferChain:
         Those into tiles that follow each other and have one device are turns of a loop, since a
         program for each of them takes long to compile.
         """
-        end = len(self.devices) - 1
-        while end:
-            alike = itertools.takewhile(
-                lambda n: self.devices[n] is self.devices[end - 1], reversed(range(end))
-            )
-            among = range(min(alike), end)
+        for among in reversed(of_one_device(self.devices[:-1])):
 
             def one(turn, stack, among=among):
-                n = among.stop - 1 - turn
+                n = among[-1] - turn
                 return self._transfer(keys[n], stack, n, among, rates, step, stage)
 
             stack = lax.fori_loop(0, len(among), one, stack)
-            end = among.start
         return stack
 
     def _transfer(self, key, stack: TileStack, n, among: range, rates, step, stage) -> TileStack:

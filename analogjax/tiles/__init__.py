@@ -13,6 +13,7 @@ from analogjax.tiles._stack import count_pulses as count_pulses
 from analogjax.tiles._stack import count_reads as count_reads
 from analogjax.tiles._stack import count_trains as count_trains
 from analogjax.tiles._stack import effective_weight as effective_weight
+from analogjax.tiles._stack import of_one_device as of_one_device
 from analogjax.tiles._stack import program_stack as program_stack
 from analogjax.tiles._stack import replace_lines as replace_lines
 from analogjax.tiles._stack import replace_tile as replace_tile
@@ -33,6 +34,7 @@ __all__ = [
     "count_reads",
     "count_trains",
     "effective_weight",
+    "of_one_device",
     "part_sizes",
     "pick",
     "program_stack",

@@ -1,6 +1,7 @@
 """Several arrays that together hold one weight matrix."""
 
 import functools
+import itertools
 import operator
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -68,6 +69,13 @@ def program_stack(
         Counter.zeros((count,)),
         Counter.zeros((count, 3)),
     )
+
+
+def of_one_device(devices: Sequence[Device]) -> list[range]:
+    """The numbers of tiles that follow each other and have one device, the coarsest first."""
+    groups = itertools.groupby(range(len(devices)), lambda n: id(devices[n]))
+    numbers = [list(group) for _, group in groups]
+    return [range(group[0], group[-1] + 1) for group in numbers]
 
 
 def effective_weight(stack: TileStack) -> jax.Array:
