@@ -182,6 +182,8 @@ def residual_of(
     """Residual learning with some settings; ``rate`` is that of the paper, ``steps`` an epoch's."""
     if settings == "tuned":
         return tuned(device, key, num_tiles, steps * epochs, gamma, share)
+    if settings not in SETTINGS:
+        raise ValueError(f"settings must be one of {', '.join(SETTINGS)}, got {settings!r}.")
     return _published(settings, device, key, num_tiles, rate, steps, gamma)
 
 

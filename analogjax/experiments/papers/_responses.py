@@ -44,7 +44,7 @@ PUBLISHED = {
 def cells(scale):
     task = {"quick": QUICK, "paper": PAPER}[scale]
     taus = {"quick": TAUS[:1], "paper": TAUS}[scale]
-    network = {"quick": "seven minutes", "paper": "dense"}[scale]
+    network = {"quick": "convolutional", "paper": "dense"}[scale]
     devices = {"quick": _QUICK, "paper": _NUMBERS}[scale]
     return [
         {
