@@ -162,7 +162,7 @@ class BufferedTransfer(abc.ABC):
         fast = stack.tiles[FAST]
         first = self.readout.first(key, fast, transfer)
         reading = Reading(
-            self.readout.read(key, fast, first),
+            self.readout.read(key, fast, self.readout.seen(fast, first), first),
             self.readout.sweeps(fast, transfer),
             fast.shape[self.readout.axis],
         )

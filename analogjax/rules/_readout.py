@@ -62,13 +62,19 @@ class Readout:
         """The matrix with the lines of a transfer replaced."""
         return put_lines(matrix, first, values, self.axis)
 
-    def read(self, key: jax.Array, tile: Tile, first) -> jax.Array:
-        """What a transfer reads of a tile: ``(lines, out)``, or ``(lines, in)`` of output lines."""
+    def seen(self, tile: Tile, first) -> jax.Array:
+        """What a read looks at: its lines, or the whole array where it is a product with it."""
+        return read(self.take(tile, tile, first) if self.through is None else tile)
+
+    def read(self, key: jax.Array, tile: Tile, w: jax.Array, first) -> jax.Array:
+        """What a transfer reads of what :meth:`seen` gives of a tile.
+
+        Its shape is ``(lines, out)``, or ``(lines, in)`` of output lines.
+        """
         if self.through is None:
-            return read(self.take(tile, tile, first))
+            return w
         size = tile.shape[self.axis]
         one_hot = jax.nn.one_hot((first + jnp.arange(self.count(tile))) % size, size)
-        w = read(tile)
         key_read = jax.random.fold_in(key, _READ)
         return self.through(key_read, one_hot, w.T if self.axis else w)
 

@@ -128,12 +128,13 @@ class TransferChain:
                 source = jnp.where(warm, hub, source)
 
         def transfer(stack):
-            first = self.readout.first(key, stack.tiles[0], step // period - 1)
-            reads = [self.readout.read(key, tile, first) for tile in stack.tiles[1:]]
-            change = pick(source - 1, reads)
+            tile = stack.tiles[0]  # Of the shape of all.
+            first = self.readout.first(key, tile, step // period - 1)
+            seen = pick(source - 1, [self.readout.seen(one, first) for one in stack.tiles[1:]])
+            change = self.readout.read(key, tile, seen, first)
             if not is_zero(self.threshold):
                 change = jnp.where(jnp.abs(change) < self.threshold, 0.0, change)
-            stack = count_reads(stack, source, self.readout.count(stack.tiles[0]))
+            stack = count_reads(stack, source, self.readout.count(tile))
             return write_lines(
                 key,
                 self.transfer_pulses,

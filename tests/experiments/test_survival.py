@@ -18,6 +18,8 @@ from orbax.checkpoint import v1 as ocp
 from analogjax.experiments._checkpoint import PARTIAL
 
 MAIN = "import sys; from analogjax.experiments._cli import main; sys.exit(main(sys.argv[1:]))"
+# What runs in the background of a shell ignores SIGINT, and so do those that it starts.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 # A network that compiles in a tenth of the time.
 SMALL = """
 from flax import linen as nn
@@ -46,7 +48,7 @@ def start(tmp_path_factory):
 
     def start(*arguments: str, before: str = SMALL) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-c", before + MAIN, *TASK, *arguments],
+            [sys.executable, "-c", HEARS + before + MAIN, *TASK, *arguments],
             env=os.environ | kept,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

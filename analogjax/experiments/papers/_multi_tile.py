@@ -232,10 +232,7 @@ def tuned(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, share=SHARES
 
 
 def staged(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, learning_rate=0.1):
-    """Stages of equal length, all from the last tile, four lines every four steps.
-
-    For models of many arrays: with one transfer a step it compiles several times as fast.
-    """
+    """Stages of equal length, all from the last tile, four lines every four steps."""
     return residual_learning(
         learning_rate,
         device,

@@ -31,6 +31,7 @@ TASKS = {
 }
 COLORS = {1: "k", 2: "C0", 4: "C1", 8: "C3"}
 STYLES = {"none": "-", "asynchronous": "-", "synchronous": "--"}
+LOSSES = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2)  # Marked on the axes.
 RULES = ("digital SGD", "analog SGD")
 SCHEDULES = {
     "none": Sequential(),
@@ -139,7 +140,7 @@ def draw(figure, rows):
     figure.set_size_inches(9, 6.5)
     grid = figure.subplots(2, 3)
     for axes, rule in zip(grid, RULES, strict=True):
-        _draw_rule(*axes, [row for row in rows if row["rule"] == rule])
+        _draw_rule(axes, [row for row in rows if row["rule"] == rule])
         axes[0].set_title(f"{rule}, rate {RATES[0]:g}", fontsize="medium")
         axes[1].set_title("the same over time", fontsize="medium")
         axes[2].set_title(rule, fontsize="medium")
@@ -147,8 +148,9 @@ def draw(figure, rows):
     figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
 
 
-def _draw_rule(over_samples, over_time, over_rates, rows):
+def _draw_rule(panels, rows):
     """Losses of the smallest rate over samples and over time, and accuracies over the rates."""
+    over_samples, over_time, over_rates = panels
     for schedule, stages in [(how, stages) for how in SCHEDULES for stages in COLORS]:
         own = [row for row in rows if (row["schedule"], row["stages"]) == (schedule, stages)]
         slow = [row for row in own if row["rate"] == RATES[0]]
@@ -174,8 +176,8 @@ def _draw_rule(over_samples, over_time, over_rates, rows):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
     for axes in (over_samples, over_time):
-        axes.set_yticks([value for value in (0.1, 0.2, 0.5, 1, 2) if _inside(axes, value)])
-    for axes in (over_samples, over_time, over_rates):
+        axes.set_yticks([value for value in LOSSES if _inside(axes, value)])
+    for axes in panels:
         axes.grid(alpha=0.3)
 
 
