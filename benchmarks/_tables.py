@@ -13,10 +13,7 @@ SCALING = {"crosspoints": (64**2, 512**2, 2048**2), "mini-batch": (1, 16, 128)}
 def compare_table() -> str:
     """The main comparison: accuracy, pulses and time of each rule."""
     content = json.loads((RESULTS / "compare" / "summary.json").read_text())
-    rows = [
-        "| rule | test accuracy (%) | pulses sent | seconds |",
-        "|---|---|---|---|",
-    ]
+    rows = head("rule", "test accuracy (%)", "pulses sent", "seconds")
     for run in content["runs"]:
         accuracy = f"{100 * run['test_accuracy_mean']:.1f} ± {100 * run['test_accuracy_std']:.1f}"
         pulses = f"{run['pulses_mean'] / 1e3:,.0f} k" if run["pulses_mean"] else "-"
@@ -36,11 +33,15 @@ def compare_table() -> str:
 def search_table() -> str:
     """What the search of the rates found."""
     names = ("learning_rate", "gamma", "transfer_lr", "chop_prob")
-    rows = [
-        "| rule | learning rate | gamma | transfer rate | chop probability | validation (%) | "
-        "range of the best 8 |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = head(
+        "rule",
+        "learning rate",
+        "gamma",
+        "transfer rate",
+        "chop probability",
+        "validation (%)",
+        "range of the best 8",
+    )
     for path in sorted((RESULTS / "search").glob("*.json")):
         record = json.loads(path.read_text())
         best, rates = record["rounds"][-1][0], record["settings"] | record["best"]
@@ -62,8 +63,7 @@ def mnist_table() -> str:
         summary = json.loads((path.parent / "summary.json").read_text())
         runs[path.parent.name] = (rows, summary)
     epochs = max(len(rows) for rows, _ in runs.values())
-    header = "| run | " + " | ".join(str(e + 1) for e in range(epochs)) + " | samples/s | compile |"
-    lines = [header, "|---" * (epochs + 3) + "|"]
+    lines = head("run", *(str(e + 1) for e in range(epochs)), "samples/s", "compile")
     for name, (rows, summary) in runs.items():
         accuracy = " | ".join(f"{100 * row['test_accuracy']:.1f}" for row in rows)
         rate, compiling = summary["samples_per_second"], summary["compile_seconds"]
@@ -76,6 +76,11 @@ def machine_name(content: dict) -> str:
     machine = content["machine"]
     kind = "" if machine["platform"] == "cpu" else f"{machine['device']}, "
     return f"{kind}{machine['cpus']} CPU cores, JAX {machine['jax']}"
+
+
+def head(*columns: str) -> list[str]:
+    """The first two lines of a table."""
+    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
 
 
 def machine_line(content: dict) -> str:
@@ -96,8 +101,7 @@ def speed_table(directory: Path = RESULTS) -> str:
     lines = []
     for network in dict.fromkeys(network for network, *_ in jobs):
         batches = sorted({batch for own, _, batch in jobs if own == network})
-        header = " | ".join(f"batch {batch}" for batch in batches)
-        lines += [f"| {network} | {header} | compile |", "|---" * (len(batches) + 2) + "|"]
+        lines += head(network, *(f"batch {batch}" for batch in batches), "compile")
         for name in dict.fromkeys(name for own, name, _ in jobs if own == network):
             found = [jobs.get((network, name, batch)) for batch in batches]
             cells = " | ".join(cell(job) if job else "-" for job in found)
@@ -113,8 +117,7 @@ def peer_table() -> str:
     content = json.loads((RESULTS / "speed.json").read_text())
     jobs = [job for job in content["jobs"] if "of_aihwkit" in job]
     batches = sorted({job["batch"] for job in jobs})
-    header = " | ".join(f"batch {batch}" for batch in batches)
-    lines = [f"| samples/s, of aihwkit's | {header} |", "|---" * (len(batches) + 1) + "|"]
+    lines = head("samples/s, of aihwkit's", *(f"batch {batch}" for batch in batches))
     for network, name in dict.fromkeys((job["network"], job["name"]) for job in jobs):
         own = [job for job in jobs if (job["network"], job["name"]) == (network, name)]
         found = {job["batch"]: job["of_aihwkit"] for job in own}
@@ -126,10 +129,9 @@ def peer_table() -> str:
 def kernel_table(directory: Path = RESULTS) -> str:
     """Time, crosspoints/s and bytes/s of an update, by size of the array."""
     content = json.loads((directory / "kernel.json").read_text())
-    lines = [
-        "| array | update | time | crosspoints/s | bytes/s, at the least | of copying | compile |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = head(
+        "array", "update", "time", "crosspoints/s", "bytes/s, at the least", "of copying", "compile"
+    )
     for row in content["updates"]:
         lines.append(
             f"| {row['size']} x {row['size']} | {row['update']} | {row['microseconds']:,.0f} us | "
@@ -145,10 +147,7 @@ def kernel_table(directory: Path = RESULTS) -> str:
 def trainings_table() -> str:
     """Trainings an hour by how many run at once, on each platform."""
     content = json.loads((RESULTS / "trainings.json").read_text())
-    lines = [
-        "| machine | at once | a step | trainings an hour | compile |",
-        "|---|---|---|---|---|",
-    ]
+    lines = head("machine", "at once", "a step", "trainings an hour", "compile")
     for measured in content.values():
         for row in measured["runs"]:
             lines.append(
@@ -163,8 +162,7 @@ def memory_table() -> str:
     """Bytes of the state for each crosspoint and tile."""
     rows = json.loads((RESULTS / "kernel.json").read_text())["state"]
     tiles = sorted({row["tiles"] for row in rows})
-    header = " | ".join(f"{n} tile{'s' if n > 1 else ''}" for n in tiles)
-    lines = [f"| device | {header} |", "|---" * (len(tiles) + 1) + "|"]
+    lines = head("device", *(f"{n} tile{'s' if n > 1 else ''}" for n in tiles))
     for device in dict.fromkeys(row["device"] for row in rows):
         found = {row["tiles"]: row["bytes"] for row in rows if row["device"] == device}
         lines.append(f"| {device} | {' | '.join(f'{found[n]:.2f}' for n in tiles)} |")
@@ -175,10 +173,7 @@ def scaling_table() -> str:
     """How much more a step costs along each line of the figure."""
     content = json.loads((RESULTS / "scaling.json").read_text())
     points = {(p["sweep"], p["at"], p["tiles"]): p for p in content["points"]}
-    lines = [
-        "| from | to | times as many | digital SGD | analog SGD, 1 tile | 6 tiles |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = head("from", "to", "times as many", "digital SGD", "analog SGD, 1 tile", "6 tiles")
     for sweep, stops in SCALING.items():
         for low, high in itertools.pairwise(stops):
             growth = [
@@ -202,7 +197,7 @@ def periphery_table() -> str:
     content = json.loads((RESULTS / "periphery.json").read_text())
     rows = {(row["layer"], row["way"], row["product"]): row for row in content["products"]}
     products = [name for name in dict.fromkeys(name for *_, name in rows) if name != "plain"]
-    lines = [f"| layer | plain | {' | '.join(products)} |", "|---" * (len(products) + 2) + "|"]
+    lines = head("layer", "plain", *products)
     for layer, way in dict.fromkeys((layer, way) for layer, way, _ in rows):
         base = rows[layer, way, "plain"]["microseconds"]
         cells = " | ".join(f"{rows[layer, way, name]['of_plain']:.2f}" for name in products)
@@ -217,7 +212,7 @@ def layers_table() -> str:
     for part, base in (("layers", "flax"), ("models", "flax, SGD")):
         rows = {(row["name"], row["variant"]): row for row in content[part]}
         variants = list(dict.fromkeys(variant for _, variant in rows if variant != base))
-        lines += [f"| | {base} | {' | '.join(variants)} |", "|---" * (len(variants) + 2) + "|"]
+        lines += head("", base, *variants)
         for name in dict.fromkeys(name for name, _ in rows):
             cells = " | ".join(f"{rows[name, variant]['of_flax']:.2f}" for variant in variants)
             time = rows[name, base]["microseconds"] / 1000
@@ -236,11 +231,7 @@ def inference_table() -> str:
     """Accuracy on phase-change memory over time, by the way of training."""
     content = json.loads((RESULTS / "inference.json").read_text())
     times = {1.0: "1 s", 3600.0: "1 h", 86400.0: "1 day", 365 * 86400.0: "1 year"}
-    header = " | ".join(times.values())
-    lines = [
-        f"| training | compensated | as trained | {header} |",
-        "|---" * (len(times) + 3) + "|",
-    ]
+    lines = head("training", "compensated", "as trained", *times.values())
     for run in content["runs"]:
         trained = 100 * statistics.mean(run["trained"])
         for word, found in (("yes", run["compensated"]), ("no", run["uncompensated"])):
@@ -257,7 +248,7 @@ def inference_table() -> str:
 
 def schemes_table() -> str:
     """The end of whole trainings under each pulse scheme."""
-    rows = ["| task | pulses | test accuracy (%) | seeds |", "|---|---|---|---|"]
+    rows = head("task", "pulses", "test accuracy (%)", "seeds")
     for run in json.loads((RESULTS / "schemes.json").read_text())["runs"]:
         final = [100 * accuracy for accuracy in run["test_accuracy"]]
         shown = f"{statistics.mean(final):.1f} ± {statistics.stdev(final):.1f}"
@@ -271,11 +262,13 @@ def sweep_table() -> str:
     ways = {way["way"]: way for way in content["ways"]}
     cells = content["cells"]
     whole = {name: way["seconds"] * cells / way["cells"] for name, way in ways.items()}
-    rows = [
-        "| way | seconds, all cells | of which compiling | times as long as the sweep | without "
-        "compiling |",
-        "|---|---|---|---|---|",
-    ]
+    rows = head(
+        "way",
+        "seconds, all cells",
+        "of which compiling",
+        "times as long as the sweep",
+        "without compiling",
+    )
     for name, way in ways.items():
         compiling = way["compile_seconds"] * cells / way["cells"]
         if name == "compiled once":
@@ -298,11 +291,15 @@ def sweep_table() -> str:
 def cost_table() -> str:
     """What a sample of each run of a comparison has cost."""
     content = json.loads((RESULTS / "cost" / "summary.json").read_text())
-    lines = [
-        "| rule | test accuracy (%) | storage (kB) | update (ns) | updates (nJ) | passes (nJ) | "
-        "sample (nJ) |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    lines = head(
+        "rule",
+        "test accuracy (%)",
+        "storage (kB)",
+        "update (ns)",
+        "updates (nJ)",
+        "passes (nJ)",
+        "sample (nJ)",
+    )
     for name, cost in content["costs"].items():
         accuracy = f"{100 * statistics.mean(content['test_accuracy'][name]):.1f}"
         names = ("storage_bytes", "time_ns", "update_energy_nj", "pass_energy_nj", "energy_nj")

@@ -5,9 +5,9 @@ from analogjax.experiments.papers._images import beside_digital, images_of
 from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
     SHARES,
-    TASKS,
     digital_rate,
     residual_of,
+    task_of,
     train,
 )
 from analogjax.experiments.papers._reproduction import (
@@ -36,7 +36,7 @@ PUBLISHED = {
 
 def cells(scale):
     settings = {"quick": "tuned", "paper": "GPU code"}[scale]
-    task = TASKS[scale] | ({"epochs": 24} if scale == "quick" else {})
+    task = task_of(scale, 24)
     return [
         {**task, "settings": settings, "states": float(states), "tau": tau, "seed": seed}
         for states in _NUMBERS

@@ -6,10 +6,10 @@ from analogjax.experiments.papers._least_squares import draw_lines
 from analogjax.experiments.papers._multi_tile import (
     BOUNDS,
     SHARES,
-    TASKS,
     digital_rate,
     mapping_of,
     residual_of,
+    task_of,
     train,
 )
 from analogjax.experiments.papers._reproduction import (
@@ -43,7 +43,7 @@ PUBLISHED = {
 
 def cells(scale):
     settings = {"quick": "tuned", "paper": "GPU code"}[scale]
-    task = TASKS[scale] | ({"epochs": 16} if scale == "quick" else {})
+    task = task_of(scale, 16)
     return [
         {
             **task,

@@ -79,6 +79,11 @@ def cells(scale):
     return [{**TASKS[scale], **rule, "seed": seed} for rule in rules for seed in range(SEEDS)]
 
 
+def task_of(scale: str, quick_epochs: int) -> dict[str, Any]:
+    """The task of a scale, with epochs of its own at the quick one."""
+    return TASKS[scale] | ({"epochs": quick_epochs} if scale == "quick" else {})
+
+
 def train(
     images,
     dataset: str,

@@ -150,6 +150,8 @@ def draw(figure, rows):
 
 def _draw_rule(panels, rows):
     """Losses of the smallest rate over samples and over time, and accuracies over the rates."""
+    from matplotlib.ticker import FixedLocator
+
     over_samples, over_time, over_rates = panels
     for schedule, stages in [(how, stages) for how in SCHEDULES for stages in COLORS]:
         own = [row for row in rows if (row["schedule"], row["stages"]) == (schedule, stages)]
@@ -162,11 +164,11 @@ def _draw_rule(panels, rows):
             over_samples.plot(epochs * slow[0]["samples"], losses, style, color=color, label=name)
             over_time.plot(epochs * slow[0]["reads"], losses, style, color=color)
         if schedule != "synchronous":
-            line: dict[float, list[float]] = {rate: [] for rate in RATES}
-            for row in own:
-                line[row["rate"]].append(100 * row["accuracy"])
-            places = [rate for rate in RATES if line[rate]]
-            means = [np.mean(line[rate]) for rate in places]
+            places = sorted({row["rate"] for row in own})
+            means = [
+                np.mean([100 * row["accuracy"] for row in own if row["rate"] == rate])
+                for rate in places
+            ]
             over_rates.plot(places, means, "o-", color=color, ms=4)
     over_samples.set(xlabel="thousand samples", ylabel="training loss", yscale="log")
     over_time.set(xlabel="thousand reads of a layer", xscale="log", yscale="log")
@@ -176,14 +178,9 @@ def _draw_rule(panels, rows):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
     for axes in (over_samples, over_time):
-        axes.set_yticks([value for value in LOSSES if _inside(axes, value)])
+        axes.yaxis.set_major_locator(FixedLocator(LOSSES))
     for axes in panels:
         axes.grid(alpha=0.3)
-
-
-def _inside(axes, value) -> bool:
-    low, high = axes.get_ylim()
-    return low <= value <= high
 
 
 def _speed_up(row) -> float:
