@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 # These tests compile much and run little; lighter code generation halves their time. A flag that
-# XLA does not know ends the process, so the second is for the version it was tried with.
-_LIGHT = "--xla_backend_optimization_level=0"
+# XLA does not know ends the process, so the last is for the version it was tried with.
+_LIGHT = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 if jax.__version_info__ < (0, 11):
     _LIGHT += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", _LIGHT)

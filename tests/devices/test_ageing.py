@@ -91,7 +91,13 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(rule, marks=() if rule == "residual_learning" else pytest.mark.slow)
+        for rule in RULES
+    ],
+)
 def test_every_tile_ages_once_a_mini_batch_under_every_rule(rule):
     device = dataclasses.replace(PLAIN, lifetime=4.0)
     learn = getattr(analogjax, rule)(0.1, device, key=0, **RULES[rule])

@@ -30,7 +30,9 @@ def cell(policy, **more):
     return VectorCell(devices=(COARSE, FINE), update_policy=policy, **more)
 
 
-@pytest.mark.parametrize("scheme", [CoincidencePulses(), BatchedPulses()])
+@pytest.mark.parametrize(
+    "scheme", [pytest.param(CoincidencePulses(), marks=pytest.mark.slow), BatchedPulses()]
+)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_weight_moves_by_the_wanted_change_on_average(policy, scheme):
     device = cell(policy, significance=(0.5, 0.25))

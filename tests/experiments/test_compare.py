@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from analogjax.experiments import _compare
+from analogjax.experiments import _compare, _side_by_side
 from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._training import EpochMetrics
@@ -24,6 +24,7 @@ def test_the_first_mistake_stops_the_other_trainings_and_is_the_one_told(tmp_pat
             time.sleep(0.01)
 
     monkeypatch.setattr(_compare, "run", run)
+    monkeypatch.setattr(_side_by_side, "cores", lambda: 2)
     options = CompareOptions(task=TaskOptions(train_size=64), out=tmp_path / "out")
     with pytest.raises(FloatingPointError, match="the loss of analog SGD"):
         compare(options, Console(quiet=True))

@@ -125,7 +125,11 @@ def test_values_errors_and_updates_are_the_recorded_ones(recorded, case):
     same(twin(x), y)
 
 
-@pytest.mark.parametrize("mapping", [SCALED, EVERYTHING], ids=["scaled", "everything"])
+@pytest.mark.parametrize(
+    "mapping",
+    [pytest.param(SCALED, marks=pytest.mark.slow), EVERYTHING],
+    ids=["scaled", "everything"],
+)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_in_parts_are_those_of_flax(name, mapping):
     theirs, ours = linen_layer(nn, name), linen_layer(ann, name, mapping=mapping)

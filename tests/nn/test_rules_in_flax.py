@@ -157,12 +157,12 @@ def on_tiles(state):
     return sum(GAMMA**n * w for n, w in enumerate(weights))
 
 
-# Those that share all but their transfer with the others need not be tried in every way.
-BUFFERED = {"tiki_taka_v2", "chopped_tiki_taka", "agad", "residual_learning_v2"}
+# Every rule in one place, and in every place the one that needs most of it, the loss.
 CASES = [
-    (name, way)
+    pytest.param(
+        name, way, marks=() if way == "linen" or name == "residual_plateau" else pytest.mark.slow
+    )
     for name, way in itertools.product(RULES, WAYS)
-    if name not in BUFFERED or way in ("linen", "nnx_optimizer")
 ]
 
 

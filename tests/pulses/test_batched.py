@@ -78,8 +78,15 @@ def batch(samples=6):
     return jax.random.normal(key_x, (samples, 4)), jax.random.normal(key_d, (samples, 3))
 
 
-@pytest.mark.parametrize("rate", [0.0005, 0.004, 0.02])
-@pytest.mark.parametrize("pulses", [BatchedPulses(), CoincidencePulses()])
+@pytest.mark.parametrize(
+    ("pulses", "rate"),
+    [
+        *((BatchedPulses(), rate) for rate in (0.0005, 0.004, 0.02)),
+        (CoincidencePulses(), 0.004),
+        pytest.param(CoincidencePulses(), 0.0005, marks=pytest.mark.slow),
+        pytest.param(CoincidencePulses(), 0.02, marks=pytest.mark.slow),
+    ],
+)
 def test_up_and_down_counts_of_a_batch_have_their_closed_forms(pulses, rate):
     x, d = batch()
     sent = send_many(pulses, *fine_device((4, 3)), x, d, rate)

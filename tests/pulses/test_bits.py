@@ -128,7 +128,7 @@ def test_every_coincidence_of_a_large_array_is_found_once_and_has_noise_of_its_o
         assert abs(np.corrcoef(noise, np.roll(noise, lag))[0, 1]) < 4 / np.sqrt(noise.size)
 
 
-@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("groups", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("pairs", [1, 300])
 @pytest.mark.parametrize("longest", [10, 32, 70])
 def test_counted_in_turn_and_at_once_they_are_the_same(groups, pairs, longest):

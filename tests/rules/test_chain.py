@@ -18,6 +18,10 @@ X = jax.random.normal(jax.random.key(1), (STEPS, 8, 5))
 D = 0.1 * jax.random.normal(jax.random.key(2), (STEPS, 8, 3))
 
 
+def slow(settings):
+    return pytest.param(settings, marks=pytest.mark.slow)
+
+
 def weights_after(devices, **settings):
     """All that is kept of a matrix after some steps."""
     rule = analogjax.residual_learning(
@@ -38,10 +42,10 @@ def weights_after(devices, **settings):
     "settings",
     [
         {"reads_per_transfer": 2},
-        {"warm_start": analogjax.Stages(10), "transfer_lines": "outputs"},
+        slow({"warm_start": analogjax.Stages(10), "transfer_lines": "outputs"}),
         {"warm_start": analogjax.Stages(10), "warm_start_from": "last-but-one"},
-        {"warm_start": analogjax.Stages(10), "warm_start_from": "next", "chain": False},
-        {"transfer_read": functools.partial(mvm, io=AnalogIO()), "transfer_order": "random"},
+        slow({"warm_start": analogjax.Stages(10), "warm_start_from": "next", "chain": False}),
+        slow({"transfer_read": functools.partial(mvm, io=AnalogIO()), "transfer_order": "random"}),
     ],
     ids=["chain", "last", "last-but-one", "next", "converters"],
 )

@@ -16,13 +16,18 @@ from analogjax.pulses import BatchedPulses, ExpectedPulses, Factors
 STEPS = 4
 PARAMS = {"w": jnp.linspace(-0.5, 0.5, 6).reshape(SHAPE)}
 
-pytestmark = pytest.mark.parametrize("name", RULES)
+# The others share their steps with one of these.
+FAMILIES = {"analog_sgd", "mixed_precision", "residual_learning", "agad"}
+every_rule = pytest.mark.parametrize("name", RULES)
+every_family = pytest.mark.parametrize(
+    "name", [n if n in FAMILIES else pytest.param(n, marks=pytest.mark.slow) for n in RULES]
+)
 
 
-def every_rule_is_in_the_table():
+def test_every_rule_is_in_the_table():
     helpers = {"by_path", "reprogram", "shardings"}
     made = {name for name in analogjax.__all__ if name[0].islower() and name[0] != "_"}
-    return made - helpers <= set(RULES)
+    assert made - helpers <= set(RULES)
 
 
 def batches(steps):
@@ -60,11 +65,7 @@ def same(a, b, atol=1e-6):
     return True
 
 
-def test_every_rule_is_in_the_table(name):
-    del name
-    assert every_rule_is_in_the_table()
-
-
+@every_rule
 @pytest.mark.parametrize("with_factors", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_second_call_does_not_compile_and_parameters_follow_the_tiles(name, with_factors):
     # 0.9 programs outside of the bounds of some crosspoints: the first update corrects it.
@@ -90,6 +91,7 @@ def test_second_call_does_not_compile_and_parameters_follow_the_tiles(name, with
     assert len(traces) == 1
 
 
+@every_family
 def test_vmap_over_rate_device_gamma_and_seed_equals_a_loop(name):
     has_gamma = "gamma" in RULES[name]
 
@@ -124,6 +126,7 @@ WRAPPERS = {
 }
 
 
+@every_family
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_wrapped_by_optax_it_is_the_same_rule(name, wrapper):
     rule = WRAPPERS[wrapper](make(name))
@@ -146,6 +149,7 @@ def test_wrapped_by_optax_it_is_the_same_rule(name, wrapper):
         assert same(params["bias"], -0.1 * STEPS * jnp.ones(2))
 
 
+@every_family
 def test_multi_steps_update_once_with_the_mean_of_the_gradients(name):
     rule = make(name)
     several = optax.MultiSteps(rule, every_k_schedule=2).gradient_transformation()
@@ -164,6 +168,7 @@ def test_multi_steps_update_once_with_the_mean_of_the_gradients(name):
     assert same(train_with(several, gradients), train_with(rule, means), atol=1e-5)
 
 
+@every_rule
 def test_a_stored_state_goes_on_to_the_bit(name):
     def stored(leaf):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -177,6 +182,7 @@ def test_a_stored_state_goes_on_to_the_bit(name):
     assert int(again[1].count) == 2 * STEPS
 
 
+@every_family
 def test_injected_hyperparameters_can_be_changed_between_steps(name):
     arguments = set(inspect.signature(factory(name)).parameters)
     inject = optax.inject_hyperparams(
@@ -202,6 +208,7 @@ def test_injected_hyperparameters_can_be_changed_between_steps(name):
     assert (fast[STEPS] != slow[STEPS]).any()
 
 
+@every_family
 def test_learning_rate_schedule_is_a_function_of_the_step(name):
     rule = make(name, lambda count: jnp.where(count < 2, 0.1, 0.0))
     _, _, states = compiled(rule)
@@ -217,6 +224,7 @@ def test_learning_rate_schedule_is_a_function_of_the_step(name):
     assert (gathers[0] != gathers[1]).all()
 
 
+@every_rule
 def test_unknown_extra_arguments_are_ignored(name):
     rule = make(name)
     state = rule.init(PARAMS)
@@ -226,12 +234,14 @@ def test_unknown_extra_arguments_are_ignored(name):
     assert jax.tree.structure(shapes) == jax.tree.structure((PARAMS, state))
 
 
+@every_rule
 def test_update_without_parameters_says_how_to_call_it(name):
     rule = make(name)
     with pytest.raises(ValueError, match=r"update\(grads, state, params\)"):
         rule.update(PARAMS, rule.init(PARAMS))
 
 
+@every_family
 def test_low_precision_parameters_keep_their_type_and_the_tiles_theirs(name):
     params = {"w": PARAMS["w"].astype(jnp.bfloat16)}
     low, state, _ = compiled(make(name), params)
@@ -245,6 +255,7 @@ def test_low_precision_parameters_keep_their_type_and_the_tiles_theirs(name):
     assert same(weights, composite(name, trained(name)[1].weights["w"]), atol=tolerance)
 
 
+@every_rule
 def test_state_has_named_fields_that_optax_reaches(name):
     _, state, _ = trained(name)
     assert int(optax.tree.get(state, "count")) == STEPS
@@ -269,6 +280,7 @@ def noisy(name, with_factors):
     return jax.jit(lambda state: train(rule, state=state, with_factors=with_factors)[:2])
 
 
+@every_rule
 @pytest.mark.parametrize("with_factors", [True, False])
 def test_same_key_gives_the_same_bits_and_another_key_others(name, with_factors):
     run = noisy(name, with_factors)
@@ -282,12 +294,14 @@ def test_same_key_gives_the_same_bits_and_another_key_others(name, with_factors)
         assert (first[0]["w"] != other[0]["w"]).any()
 
 
+@every_rule
 def test_seed_and_typed_key_are_the_same(name):
     states = [make(name, key=key).init(PARAMS) for key in (7, jax.random.key(7))]
     for a, b in zip(*(jax.tree.leaves(state.weights) for state in states), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
+@every_family
 def test_keys_of_another_generator_do_as_well(name):
     key = jax.random.key(3, impl="rbg")
     params, state = noisy(name, False)(make(name, key=key, pulses=NOISY).init(PARAMS))
@@ -295,6 +309,7 @@ def test_keys_of_another_generator_do_as_well(name):
     assert (params["w"] != PARAMS["w"]).any()
 
 
+@every_family
 def test_another_layer_changes_no_draw_of_the_first(name):
     rule = make(name, pulses=NOISY)
     params, state, _ = compiled(rule, {"a": {"kernel": PARAMS["w"]}, "w": PARAMS["w"]})
@@ -305,6 +320,7 @@ def test_another_layer_changes_no_draw_of_the_first(name):
     assert (params["a"]["kernel"] != params["w"]).any()
 
 
+@every_family
 def test_nan_is_skipped_by_apply_if_finite_and_shown_otherwise(name):
     rule = make(name)
     wrapped = optax.apply_if_finite(rule, 3)
@@ -329,6 +345,7 @@ def test_nan_is_skipped_by_apply_if_finite_and_shown_otherwise(name):
     assert int(after.total_notfinite) == 1
 
 
+@every_rule
 def test_nan_outside_jit_names_the_parameter(name):
     rule = make(name)
     params = {"layer": {"kernel": PARAMS["w"]}}
@@ -337,6 +354,7 @@ def test_nan_outside_jit_names_the_parameter(name):
         rule.update(bad, rule.init(params), params)
 
 
+@every_rule
 def test_axes_before_the_last_are_inputs_of_one_matrix(name):
     kernel = {"w": PARAMS["w"].reshape(1, 3, 2)}
     state = make(name).init(kernel)
