@@ -14,6 +14,7 @@ from analogjax.rules import Plateau as Plateau
 from analogjax.rules import Stages as Stages
 from analogjax.rules import agad as agad
 from analogjax.rules import analog_sgd as analog_sgd
+from analogjax.rules import buffered_residual_learning as buffered_residual_learning
 from analogjax.rules import by_path as by_path
 from analogjax.rules import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules import mixed_precision as mixed_precision
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "agad",
     "analog_sgd",
+    "buffered_residual_learning",
     "by_path",
     "chopped_tiki_taka",
     "mixed_precision",

@@ -15,6 +15,9 @@ from analogjax.rules._base import AnalogState as AnalogState
 from analogjax.rules._base import MatrixRule as MatrixRule
 from analogjax.rules._base import analog_transformation as analog_transformation
 from analogjax.rules._buffered import BufferedState as BufferedState
+from analogjax.rules._buffered_residual_learning import (
+    buffered_residual_learning as buffered_residual_learning,
+)
 from analogjax.rules._by_path import by_path as by_path
 from analogjax.rules._chopped_tiki_taka import ChoppedState as ChoppedState
 from analogjax.rules._chopped_tiki_taka import chopped_tiki_taka as chopped_tiki_taka
@@ -56,6 +59,7 @@ __all__ = [
     "agad",
     "analog_sgd",
     "analog_transformation",
+    "buffered_residual_learning",
     "by_path",
     "chopped_tiki_taka",
     "layer_leaf_name",

@@ -1,4 +1,4 @@
-"""Rules of a fast and a slow array with something digital between them."""
+"""Rules of a fast array and slow ones with something digital between them."""
 
 import abc
 import dataclasses
@@ -25,7 +25,7 @@ from analogjax.tiles import (
     read,
 )
 
-SLOW, FAST = 0, 1
+SLOW, FAST = 0, 1  # Where there are several slow arrays, the first of them.
 # What is drawn of its own from the key of the slow array, far from what transfers and tiles use.
 _RELEASE = np.uint32(2**32 - 13)
 
@@ -34,8 +34,8 @@ class BufferedState(NamedTuple):
     """One weight matrix under a rule with a digital buffer.
 
     Attributes:
-      stack: the slow and the fast array.
-      buffer: what was read of the fast array and not yet written to the slow one, ``(in, out)``.
+      stack: the slow arrays and the fast one, last.
+      buffer: what was read of the fast array and not yet written to a slow one, ``(in, out)``.
     """
 
     stack: TileStack
@@ -72,6 +72,8 @@ class Release(NamedTuple):
 class BufferedTransfer(abc.ABC):
     r"""The rule of one weight matrix on a fast array A and a slow one C, :math:`W = C + \gamma A`.
 
+    A is the last of the arrays. A rule of several slow ones says which is written, :meth:`slow`.
+
     Every step A takes the gradient. Every ``period`` steps some lines of A are read into what the
     rule keeps digitally, and what this releases is written to C in pulses. The digital part is the
     state but for its stack: matrices of the shape of W, and of one number for each line,
@@ -98,7 +100,16 @@ class BufferedTransfer(abc.ABC):
     readout: Readout
     pulses: PulseScheme
     transfer_pulses: PulseScheme
-    num_keys = 2
+
+    @property
+    def num_keys(self) -> int:
+        """One key for each array."""
+        return len(self.devices)
+
+    def slow(self, stage) -> tuple[Any, range | None]:
+        """The number of the array that is written, and among which it is if traced."""
+        del stage
+        return SLOW, None
 
     def digital(self, stack: TileStack) -> Any:
         """The first state, with the given stack: here with an empty buffer."""
@@ -141,32 +152,34 @@ class BufferedTransfer(abc.ABC):
 
     def step(self, keys, state, signal: Signal, learning_rate, count, stage) -> Any:
         """The gradient to the fast array, then the transfer if it is due."""
-        del stage
+        fast = len(self.devices) - 1
         signal = signal.times(self.signs(state))
         state, fast_rate = self.gradient_rate(state, signal, learning_rate)
         stack = send_gradient(
-            keys[FAST], self.pulses, self.devices[FAST], state.stack, FAST, signal, fast_rate
+            keys[fast], self.pulses, self.devices[fast], state.stack, fast, signal, fast_rate
         )
         scale = learning_rate if self.scale_transfer_lr else 1.0
         rate = scale * value_at(self.transfer_lr, count)
         state = change_if(
             (count + 1) % self.period == 0,
-            lambda state: self._transfer(keys[SLOW], state, rate, (count + 1) // self.period - 1),
+            lambda state: self._transfer(
+                keys[SLOW], state, rate, (count + 1) // self.period - 1, self.slow(stage)
+            ),
             state._replace(stack=stack),
         )
         return state._replace(stack=age(keys, self.devices, state.stack))
 
-    def _transfer(self, key, state, rate, transfer) -> Any:
+    def _transfer(self, key, state, rate, transfer, slow) -> Any:
         """Reads some lines, adds them to the digital part, and writes what that releases."""
-        stack = state.stack
-        fast = stack.tiles[FAST]
+        stack, (n, among) = state.stack, slow
+        fast = stack.tiles[-1]
         first = self.readout.first(key, fast, transfer)
         reading = Reading(
             self.readout.read(key, fast, self.readout.seen(fast, first), first),
             self.readout.sweeps(fast, transfer),
             fast.shape[self.readout.axis],
         )
-        stack = count_reads(stack, FAST, self.readout.count(fast))
+        stack = count_reads(stack, len(self.devices) - 1, self.readout.count(fast))
         digital = state._replace(stack=None)
         before = self.readout.take(fast, digital, first)
         key_release = jax.random.fold_in(key, _RELEASE)
@@ -181,11 +194,12 @@ class BufferedTransfer(abc.ABC):
             self.transfer_pulses,
             self.devices[SLOW],
             stack,
-            SLOW,
+            n,
             self.readout,
             first,
             change,
             rate,
+            among,
         )
         return digital._replace(stack=stack)
 

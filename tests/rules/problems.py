@@ -15,6 +15,7 @@ RULES = {
     "tiki_taka_v2": {"gamma": 0.5, "transfer_lr": 3.0},
     "chopped_tiki_taka": {"gamma": 0.5, "transfer_lr": 3.0, "chop_prob": 0.5},
     "agad": {"gamma": 0.5, "transfer_lr": 3.0, "chop_prob": 0.5},
+    "buffered_residual_learning": {"num_tiles": 2, "gamma": 0.5, "transfer_lr": 3.0},
     "residual_learning_v2": {"gamma": 0.5, "transfer_lr": 0.5, "threshold": 0.1},
     "mixed_precision": {},
     "residual_learning": {"num_tiles": 2, "gamma": 0.5, "transfer_every": 2},

@@ -194,6 +194,10 @@ BUFFERED = {
             forget=False,
         ),
     ),
+    "buffered_residual_learning": (
+        {"num_tiles": 2, "gamma": 0.4, "transfer_lr": 0.5},
+        lambda shape, g: transcriptions.Buffer(shape, pulse=g[0], written=g[0], forget=False),
+    ),
     "residual_learning_v2": (
         {"gamma": 0.4, "transfer_lr": 0.3, "momentum": 0.7, "threshold": 0.5},
         lambda shape, g: transcriptions.MovingAverage(shape, 0.7, 0.5 * g[0]),
