@@ -12,7 +12,7 @@ import optax
 from analogjax.devices import Device
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._buffered import Reading, Release, buffered_settings
+from analogjax.rules._buffered import Reading, Release, buffered_settings, with_share
 from analogjax.rules._checks import check_range
 from analogjax.rules._chopped_tiki_taka import ChoppedTransfer, chopped_settings
 from analogjax.rules._readout import Lines, Order, Read
@@ -198,7 +198,7 @@ def agad(
         ),
         **buffered_settings(
             device=device,
-            gamma=gamma,
+            scales=with_share(gamma),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             transfer_every=transfer_every,

@@ -72,7 +72,8 @@ class Release(NamedTuple):
 class BufferedTransfer(abc.ABC):
     r"""The rule of one weight matrix on a fast array A and a slow one C, :math:`W = C + \gamma A`.
 
-    A is the last of the arrays. A rule of several slow ones says which is written, :meth:`slow`.
+    A is the last of the arrays. Of several slow ones that of the warm start's stage is C, the last
+    of them after it.
 
     Every step A takes the gradient. Every ``period`` steps some lines of A are read into what the
     rule keeps digitally, and what this releases is written to C in pulses. The digital part is the
@@ -82,8 +83,8 @@ class BufferedTransfer(abc.ABC):
     A rule writes :meth:`release`, and :meth:`digital` if it keeps more than a buffer.
 
     Attributes:
-      devices: those of the slow and of the fast array.
-      gamma: share of the fast array in the weight.
+      devices: those of the slow arrays, all the same, and of the fast array.
+      scales: significance of each array.
       period: steps between two transfers.
       transfer_lr: number or schedule that what is read is multiplied with.
       scale_transfer_lr: whether it is in units of the learning rate.
@@ -93,7 +94,7 @@ class BufferedTransfer(abc.ABC):
     """
 
     devices: tuple[Device, ...]
-    gamma: Any
+    scales: jax.Array
     period: int
     transfer_lr: Any
     scale_transfer_lr: bool
@@ -105,11 +106,6 @@ class BufferedTransfer(abc.ABC):
     def num_keys(self) -> int:
         """One key for each array."""
         return len(self.devices)
-
-    def slow(self, stage) -> tuple[Any, range | None]:
-        """The number of the array that is written, and among which it is if traced."""
-        del stage
-        return SLOW, None
 
     def digital(self, stack: TileStack) -> Any:
         """The first state, with the given stack: here with an empty buffer."""
@@ -138,9 +134,8 @@ class BufferedTransfer(abc.ABC):
         return state, learning_rate
 
     def init(self, key: jax.Array, w: jax.Array) -> Any:
-        """The state with ``w`` on the slow array."""
-        scales = jnp.stack([jnp.ones(()), jnp.asarray(self.gamma, jnp.float32)])
-        return self.digital(program_stack(key, self.devices, w, scales))
+        """The state with ``w`` on the first slow array."""
+        return self.digital(program_stack(key, self.devices, w, self.scales))
 
     def effective(self, state) -> jax.Array:
         """The slow array, and the fast one as far as it counts."""
@@ -160,26 +155,26 @@ class BufferedTransfer(abc.ABC):
         )
         scale = learning_rate if self.scale_transfer_lr else 1.0
         rate = scale * value_at(self.transfer_lr, count)
+        number = (count + 1) // self.period - 1
         state = change_if(
             (count + 1) % self.period == 0,
-            lambda state: self._transfer(
-                keys[SLOW], state, rate, (count + 1) // self.period - 1, self.slow(stage)
-            ),
+            lambda state: self._transfer(keys[SLOW], state, rate, number, stage),
             state._replace(stack=stack),
         )
         return state._replace(stack=age(keys, self.devices, state.stack))
 
-    def _transfer(self, key, state, rate, transfer, slow) -> Any:
+    def _transfer(self, key, state, rate, transfer, stage) -> Any:
         """Reads some lines, adds them to the digital part, and writes what that releases."""
-        stack, (n, among) = state.stack, slow
-        fast = stack.tiles[-1]
+        stack = state.stack
+        fast, slow = stack.tiles[-1], range(len(self.devices) - 1)
+        n: Any = SLOW if stage is None else jnp.minimum(stage, slow[-1])
         first = self.readout.first(key, fast, transfer)
         reading = Reading(
             self.readout.read(key, fast, self.readout.seen(fast, first), first),
             self.readout.sweeps(fast, transfer),
             fast.shape[self.readout.axis],
         )
-        stack = count_reads(stack, len(self.devices) - 1, self.readout.count(fast))
+        stack = count_reads(stack, len(slow), self.readout.count(fast))
         digital = state._replace(stack=None)
         before = self.readout.take(fast, digital, first)
         key_release = jax.random.fold_in(key, _RELEASE)
@@ -199,7 +194,7 @@ class BufferedTransfer(abc.ABC):
             first,
             change,
             rate,
-            among,
+            slow,
         )
         return digital._replace(stack=stack)
 
@@ -220,16 +215,22 @@ def without_pulses(buffer, pulses, threshold, momentum, forget: bool) -> jax.Arr
     return buffer - (1.0 - momentum) * pulses * threshold
 
 
+def with_share(gamma) -> jax.Array:
+    """The significances of a slow array and a fast one; raises a ValueError if out of range."""
+    check_range("gamma", gamma, 0.0, 1.0)
+    return jnp.stack([jnp.ones(()), jnp.asarray(gamma, jnp.float32)])
+
+
 def buffered_settings(
-    *, device, gamma, transfer_lr, scale_transfer_lr, transfer_every, reads_per_transfer,
+    *, device, scales, transfer_lr, scale_transfer_lr, transfer_every, reads_per_transfer,
     transfer_lines, transfer_order, transfer_read, pulses, transfer_pulses, max_pulses: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields that these rules share; raises a ValueError if an argument is out of range."""
-    check_range("gamma", gamma, 0.0, 1.0)
     check_rate("transfer_lr", transfer_lr)
+    slow, fast = device_list(device, 2)
     return {
-        "devices": device_list(device, 2),
-        "gamma": gamma,
+        "devices": (*[slow] * (len(scales) - 1), fast),
+        "scales": scales,
         "period": check_count("transfer_every", transfer_every),
         "transfer_lr": transfer_lr,
         "scale_transfer_lr": scale_transfer_lr,

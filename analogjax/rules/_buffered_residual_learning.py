@@ -1,55 +1,19 @@
 """Residual learning through a buffer: reads are summed digitally until they make a whole pulse."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from analogjax.devices import Device
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._buffered import (
-    SLOW,
-    BufferedState,
-    BufferedTransfer,
-    Reading,
-    Release,
-    buffered_settings,
-    whole_pulses,
-    without_pulses,
-)
+from analogjax.rules._buffered import buffered_settings
 from analogjax.rules._checks import check_count
 from analogjax.rules._rates import scales
 from analogjax.rules._readout import Lines, Order, Read
+from analogjax.rules._tiki_taka_v2 import SummedTransfer
 from analogjax.rules._warm_start import WarmStart
-from analogjax.tiles import effective_weight, program_stack
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _BufferedResidualLearning(BufferedTransfer):
-    scales: jax.Array
-
-    def slow(self, stage):
-        coarse = range(len(self.devices) - 1)
-        return (SLOW, None) if stage is None else (jnp.minimum(stage, coarse[-1]), coarse)
-
-    def init(self, key: jax.Array, w: jax.Array) -> BufferedState:
-        return self.digital(program_stack(key, self.devices, w, self.scales))
-
-    def effective(self, state: BufferedState) -> jax.Array:
-        return effective_weight(state.stack)
-
-    def release(
-        self, key, lines: BufferedState, reading: Reading, rate
-    ) -> tuple[BufferedState, Release]:
-        del key
-        granularity = self.devices[SLOW].granularity
-        buffer = lines.buffer + rate * reading.values
-        pulses = whole_pulses(buffer / granularity, 1)
-        buffer = without_pulses(buffer, pulses, granularity, 0.0, forget=False)
-        return lines._replace(buffer=buffer), Release(pulses, granularity)
 
 
 def buffered_residual_learning(
@@ -142,20 +106,24 @@ def buffered_residual_learning(
             f"num_tiles={num_tiles} needs a warm start, which says which of them is written: pass "
             f"warm_start=Stages(steps), or use two tiles."
         )
-    settings = buffered_settings(
-        device=device,
-        gamma=1.0,
-        transfer_lr=transfer_lr,
-        scale_transfer_lr=scale_transfer_lr,
-        transfer_every=transfer_every,
-        reads_per_transfer=reads_per_transfer,
-        transfer_lines=transfer_lines,
-        transfer_order=transfer_order,
-        transfer_read=transfer_read,
-        pulses=pulses,
-        transfer_pulses=transfer_pulses,
+    rule = SummedTransfer(
+        share=1.0,
+        threshold=1.0,
+        momentum=0.0,
+        forget=False,
+        max_pulses=1,
+        **buffered_settings(
+            device=device,
+            scales=scales(gamma, num_tiles, open_low=True),
+            transfer_lr=transfer_lr,
+            scale_transfer_lr=scale_transfer_lr,
+            transfer_every=transfer_every,
+            reads_per_transfer=reads_per_transfer,
+            transfer_lines=transfer_lines,
+            transfer_order=transfer_order,
+            transfer_read=transfer_read,
+            pulses=pulses,
+            transfer_pulses=transfer_pulses,
+        ),
     )
-    coarse, last = settings["devices"]
-    settings["devices"] = (*(num_tiles - 1) * [coarse], last)
-    rule = _BufferedResidualLearning(scales=scales(gamma, num_tiles, open_low=True), **settings)
     return analog_transformation(learning_rate, rule, key=key, warm_start=warm_start)

@@ -20,6 +20,7 @@ from analogjax.rules._buffered import (
     Release,
     buffered_settings,
     whole_pulses,
+    with_share,
     without_pulses,
 )
 from analogjax.rules._checks import check_count, check_range
@@ -234,7 +235,7 @@ def chopped_tiki_taka(
         ),
         **buffered_settings(
             device=device,
-            gamma=gamma,
+            scales=with_share(gamma),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             transfer_every=transfer_every,

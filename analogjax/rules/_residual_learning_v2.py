@@ -19,6 +19,7 @@ from analogjax.rules._buffered import (
     Reading,
     Release,
     buffered_settings,
+    with_share,
 )
 from analogjax.rules._checks import check_range
 from analogjax.rules._readout import Lines, Order, Read
@@ -116,7 +117,7 @@ def residual_learning_v2(
         threshold=threshold,
         **buffered_settings(
             device=device,
-            gamma=gamma,
+            scales=with_share(gamma),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             transfer_every=transfer_every,

@@ -19,6 +19,7 @@ from analogjax.rules._buffered import (
     Release,
     buffered_settings,
     whole_pulses,
+    with_share,
     without_pulses,
 )
 from analogjax.rules._checks import check_count, check_range
@@ -26,7 +27,14 @@ from analogjax.rules._readout import Lines, Order, Read
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _TikiTakaV2(BufferedTransfer):
+class SummedTransfer(BufferedTransfer):
+    """The rule of one weight matrix behind :func:`tiki_taka_v2`, whose arguments it has.
+
+    Attributes:
+      share: what reads are multiplied by beside the rate.
+    """
+
+    share: Any
     threshold: Any
     momentum: Any
     forget: bool
@@ -35,11 +43,11 @@ class _TikiTakaV2(BufferedTransfer):
     def release(
         self, key, lines: BufferedState, reading: Reading, rate
     ) -> tuple[BufferedState, Release]:
+        """What was read is added to the buffer, and leaves it in whole pulses."""
         del key
         granularity = self.devices[SLOW].granularity
         threshold = self.threshold * granularity
-        share = jnp.where(jnp.asarray(self.gamma) > 0, self.gamma, 1.0)
-        buffer = lines.buffer + rate * share * reading.values
+        buffer = lines.buffer + rate * self.share * reading.values
         pulses = whole_pulses(buffer / threshold, self.max_pulses)
         buffer = without_pulses(buffer, pulses, threshold, self.momentum, self.forget)
         return lines._replace(buffer=buffer), Release(pulses, granularity)
@@ -126,14 +134,15 @@ def tiki_taka_v2(
     check_range("threshold", threshold, 0.0, float("inf"), open_low=True)
     check_range("momentum", momentum, 0.0, 1.0)
     max_pulses = check_count("max_pulses", max_pulses)
-    rule = _TikiTakaV2(
+    rule = SummedTransfer(
+        share=jnp.where(jnp.asarray(gamma) > 0, gamma, 1.0),
         threshold=threshold,
         momentum=momentum,
         forget=forget,
         max_pulses=max_pulses,
         **buffered_settings(
             device=device,
-            gamma=gamma,
+            scales=with_share(gamma),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             transfer_every=transfer_every,

@@ -20,7 +20,7 @@ from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
 from analogjax.rules import AnalogState, nodes_of
 from analogjax.tiles import TileStack, weight
 
-STEPS = 3
+STEPS, VALUES = 3, 10
 RULES = [name for name in get_args(RuleName) if name != "digital-sgd"]
 DEVICES = {
     "ConstantStep": devices.ConstantStep(),
@@ -160,16 +160,16 @@ def check(structure: Structure, steps, given):
     np.testing.assert_allclose(params, sum(parts), rtol=1e-5, atol=1e-5)
 
 
-def search(structures_drawn: int, values_drawn: int):
+def search(examples: int):
     @settings(
         deadline=None,
-        max_examples=structures_drawn,
+        max_examples=examples // VALUES,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate],  # To make an example smaller takes a compilation each try.
     )
-    @given(structures, st.lists(values, min_size=values_drawn, max_size=values_drawn))
+    @given(structures, st.lists(values, min_size=VALUES, max_size=VALUES))
     def one(structure, several):
         steps = compiled(structure)
         for each in several:
@@ -179,9 +179,9 @@ def search(structures_drawn: int, values_drawn: int):
 
 
 def test_a_hundred_random_configurations():
-    search(5, 20)
+    search(100)
 
 
 @pytest.mark.slow
 def test_two_thousand_random_configurations():
-    search(200, 10)
+    search(2000)
