@@ -13,7 +13,7 @@ from analogjax.pulses import CoincidencePulses
 
 X = np.array([[0.9, -0.35, 0.6, 0.0, -0.75]])
 D = np.array([[-0.5, 0.8, 0.25, -0.65]])
-REPEATS = 8_000
+REPEATS = 20_000
 
 # (rate / dw_min, longest train, update management, update-BL management)
 SETTINGS = {
