@@ -33,6 +33,17 @@ class OneLayer(nn.Module):
 
 _options.network_for = lambda dataset: OneLayer()
 """
+# What is under way takes longer than any test waits.
+ENDLESS = """
+import time
+from analogjax.experiments import _options
+
+def endless(dataset):
+    print("under way", flush=True)
+    time.sleep(3600)
+
+_options.network_for = endless
+"""
 TASK = ("train", "--rule", "analog-sgd", "--train-size", "64")
 
 
@@ -154,11 +165,10 @@ def test_a_signal_ends_it_after_the_epoch_with_a_checkpoint(start, tmp_path, num
 
 
 def test_a_second_signal_ends_it_at_once(start, tmp_path):
-    process = start("--epochs", "3000", "--out", str(tmp_path))
-    assert process.stdout is not None
-    time.sleep(3.0)  # Long before it is compiled; what is under way takes longer than the wait.
+    process = start("--out", str(tmp_path), before=ENDLESS)
+    assert process.stdout.readline() == "under way\n"
     process.send_signal(signal.SIGINT)
-    time.sleep(0.1)
+    assert "what is under way is finished first; once more" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert finish(process)[0] == -signal.SIGINT
     assert not (tmp_path / "checkpoints").exists()
