@@ -41,6 +41,7 @@ SPACES = {
     "agad": (*RATES, ("chop_prob", 0.01, 0.5)),
     "residual-learning": (*RATES, ("gamma", 0.1, 0.7)),
     "residual-learning-v2": (*RATES, ("gamma", 0.1, 0.7)),
+    "buffered-residual-learning": (*RATES, ("gamma", 0.1, 0.7)),
 }
 RUNS = {
     "digital-sgd": RuleSettings(rule="digital-sgd"),
@@ -53,6 +54,7 @@ RUNS = {
     "chopped-tiki-taka": RuleSettings(rule="chopped-tiki-taka", gamma=0.0),
     "agad": RuleSettings(rule="agad", gamma=0.0),
     "residual-learning-v2": RuleSettings(rule="residual-learning-v2"),
+    "buffered-residual-learning": RuleSettings(rule="buffered-residual-learning"),
     **{f"residual-learning-{n}": RuleSettings(num_tiles=n) for n in (2, 4, 6)},
 }
 

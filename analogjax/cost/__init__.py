@@ -11,6 +11,9 @@ whichever formulas differ from the plain ones.
 
 from analogjax.cost._agad import Agad as Agad
 from analogjax.cost._analog_sgd import AnalogSGD as AnalogSGD
+from analogjax.cost._buffered_residual_learning import (
+    BufferedResidualLearning as BufferedResidualLearning,
+)
 from analogjax.cost._chopped_tiki_taka import ChoppedTikiTaka as ChoppedTikiTaka
 from analogjax.cost._cost import Cost as Cost
 from analogjax.cost._cost import LayerCost as LayerCost
@@ -43,6 +46,7 @@ __all__ = [
     "Activity",
     "Agad",
     "AnalogSGD",
+    "BufferedResidualLearning",
     "ChoppedTikiTaka",
     "Cost",
     "Counters",

@@ -1,4 +1,4 @@
-"""What the rules of a fast and a slow array share."""
+"""What the rules of a fast and a slow array share, and those with a digital buffer."""
 
 import dataclasses
 
@@ -27,8 +27,15 @@ class TwoArrays(PulsedRule):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BufferedArrays(TwoArrays):
-    """The same with a digital buffer between the arrays, from which single pulses are written."""
+class Buffered(PulsedRule):
+    """The cost of a rule that writes single pulses out of a digital buffer of its reads.
+
+    Attributes:
+      pulses_per_vector: l, slots of the pulse train of a vector pair, on average.
+      transfer_period: n_s, vector pairs from one read of a line to the next.
+    """
+
+    transfer_period: float = 2.0
 
     def activity(self, layer: Layer) -> Activity:
         """The train of the vector pair, and now and then a read and a pulse."""
@@ -47,3 +54,8 @@ class BufferedArrays(TwoArrays):
     def fp_ops(self, n: Sizes, reads: float) -> float:
         """The largest numbers; a line scaled and added to the buffer at each read."""
         return n.x + n.d + 2 * n.line * reads
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BufferedArrays(Buffered, TwoArrays):
+    """A fast and a slow array with a digital buffer between them."""

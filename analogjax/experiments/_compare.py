@@ -38,7 +38,8 @@ class CompareOptions:
 
     Attributes:
       task: what to train on.
-      num_tiles: numbers of tiles to compare under residual learning.
+      num_tiles: numbers of tiles to compare under residual learning; through a buffer, which is not
+        published, the largest of them.
       seeds: trainings of each rule, with seeds ``seed``, ``seed + 1``, ...
       checkpoints: how the run survives what stops it.
       guards: what it looks out for.
@@ -66,6 +67,7 @@ def contestants(num_tiles: tuple[int, ...]) -> list[RuleSettings]:
         RuleSettings(rule="tiki-taka"),
         RuleSettings(rule="mixed-precision"),
         *(RuleSettings(rule="residual-learning", num_tiles=n) for n in num_tiles),
+        RuleSettings(rule="buffered-residual-learning", num_tiles=max((2, *num_tiles))),
     ]
 
 

@@ -33,7 +33,7 @@ from analogjax.experiments._hardware import (
 )
 from analogjax.experiments._models import network_for
 from analogjax.experiments._options import TaskOptions
-from analogjax.experiments._rules import RuleName, RuleSettings
+from analogjax.experiments._rules import MULTI_TILE, RuleName, RuleSettings
 from analogjax.nn import Mapping
 
 _SIZES = {"digits": 8, "mnist": 28, "fashion-mnist": 28}
@@ -46,7 +46,7 @@ class CostOptions:
     Attributes:
       dataset: whose network it is: DigitsNet for digits, else LeNet-5.
       rules: the rules.
-      num_tiles: numbers of tiles of residual learning.
+      num_tiles: numbers of tiles of residual learning, through a buffer or not.
       batch_size: images in a mini-batch.
       array_size: most input and output lines of an array; no limit if not given.
       pulses_per_vector: slots of a pulse train, on average.
@@ -123,7 +123,10 @@ def _assumed(
     """The cost by the formulas, of every rule that there is on arrays."""
     costs: dict[str, Cost | None] = {}
     for rule in dict.fromkeys(options.rules):
-        for tiles in options.num_tiles if rule == "residual-learning" else (1,):
+        numbers = options.num_tiles if rule in MULTI_TILE else (1,)
+        for tiles in numbers:
+            if rule == "buffered-residual-learning" and tiles == 1:
+                continue  # It has a tile to read and one to write.
             settings = RuleSettings(rule=rule, num_tiles=tiles).complete()
             formulas = hardware_rule(
                 settings,

@@ -12,6 +12,7 @@ from analogjax.cost import (
     PUBLISHED,
     Agad,
     AnalogSGD,
+    BufferedResidualLearning,
     ChoppedTikiTaka,
     Cost,
     Counters,
@@ -37,6 +38,7 @@ RULES: dict[RuleName, type[UpdateRule]] = {
     "mixed-precision": MixedPrecision,
     "residual-learning": ResidualLearning,
     "residual-learning-v2": ResidualLearningV2,
+    "buffered-residual-learning": BufferedResidualLearning,
 }
 
 

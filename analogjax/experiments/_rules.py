@@ -17,6 +17,7 @@ from analogjax.rules import (
     WarmStart,
     agad,
     analog_sgd,
+    buffered_residual_learning,
     chopped_tiki_taka,
     mixed_precision,
     residual_learning,
@@ -37,8 +38,11 @@ RuleName = Literal[
     "mixed-precision",
     "residual-learning",
     "residual-learning-v2",
+    "buffered-residual-learning",
 ]
 WarmStartName = Literal["stages", "plateau", "none"]
+# The rules that take any number of tiles.
+MULTI_TILE = ("residual-learning", "buffered-residual-learning")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,19 +51,20 @@ class RuleSettings:
 
     Attributes:
       rule: name of the rule.
-      num_tiles: tiles per weight matrix (residual learning).
+      num_tiles: tiles per weight matrix (residual learning, through a buffer or not).
       learning_rate: weight change per unit of gradient; of the gradient's tile for rules of
         several tiles. The rule's own default if not given, as for gamma, transfer_lr and
         chop_prob.
-      gamma: significance of a tile relative to the one before (residual learning), or share of
-        the fast tile (rules of two tiles).
+      gamma: significance of a tile relative to the one before (residual learning, through a
+        buffer or not), or share of the fast tile (rules of two tiles).
       transfer_lr: rate of the transfers between tiles.
       chop_prob: how often a line changes its sign, per read of it (chopped Tiki-Taka and AGAD).
       transfer_every: steps between two transfers from the gradient's tile.
       reads_per_transfer: input lines read at each transfer, or a share of them, below 1.
       transfer_threshold: smallest read that is passed on (residual learning).
-      warm_start: how the stages of residual learning follow each other: of equal length over the
-        whole run, at each plateau of the loss over an epoch and then the chain, or none.
+      warm_start: how the stages of residual learning, through a buffer or not, follow each other:
+        of equal length over the whole run, at each plateau of the loss over an epoch (and then the
+        chain, without a buffer), or none.
       warm_start_from: which tile each stage reads: the last, the last but one, or the next.
       digital_learning_rate: rate of the parameters that stay digital.
     """
@@ -95,12 +100,21 @@ class RuleSettings:
         return dataclasses.replace(self, **missing)  # type: ignore[arg-type]
 
     @property
+    def tiles(self) -> int:
+        """Tiles per weight matrix under the rule; none under digital SGD."""
+        if self.rule in MULTI_TILE:
+            return self.num_tiles
+        if self.rule in _TWO_TILES:
+            return 2
+        return 0 if self.rule == "digital-sgd" else 1
+
+    @property
     def title(self) -> str:
         """What a table or a legend calls it."""
         name = self.rule.replace("-", " ").replace("sgd", "SGD").replace("agad", "AGAD")
         name = name.replace("tiki taka", "Tiki-Taka")
         name = name[0].upper() + name[1:]
-        if self.rule != "residual-learning":
+        if self.rule not in MULTI_TILE:
             return name
         return f"{name}, {self.num_tiles} tile{'s' if self.num_tiles > 1 else ''}"
 
@@ -119,6 +133,7 @@ _RATES: dict[str, dict[str, float]] = {
     "agad": {"learning_rate": 0.481, "gamma": 0.0, "transfer_lr": 0.0586, "chop_prob": 0.256},
     "mixed-precision": {"learning_rate": 0.415},
     "residual-learning-v2": {"learning_rate": 0.0522, "gamma": 0.13, "transfer_lr": 0.36},
+    "buffered-residual-learning": {"learning_rate": 0.313, "gamma": 0.542, "transfer_lr": 0.438},
     "residual-learning": {},
 }
 # For up to so many tiles.
@@ -200,6 +215,15 @@ def _analog_rule(settings: RuleSettings, device, steps: int, steps_per_epoch: in
                 warm_start=_warm_start(settings, steps, steps_per_epoch),
                 warm_start_from=settings.warm_start_from,
                 chain=settings.warm_start != "stages",
+            )
+        case "buffered-residual-learning":
+            return buffered_residual_learning(
+                rate,
+                device,
+                num_tiles=settings.num_tiles,
+                **common,
+                **transfers,
+                warm_start=_warm_start(settings, steps, steps_per_epoch),
             )
     raise AssertionError(settings.rule)
 

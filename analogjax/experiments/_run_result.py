@@ -87,7 +87,7 @@ class RunResult:
             {
                 "run": self.settings.title,
                 "rule": self.settings.rule,
-                "num_tiles": _num_tiles(self.settings),
+                "num_tiles": self.settings.tiles,
                 "seed": seed,
                 "epoch": epoch + 1,
                 "train_loss": float(self.train_loss[epoch, i]),
@@ -124,8 +124,3 @@ class RunResult:
     def median_rate(self) -> float:
         """Training images per second, all seeds together, of the median epoch."""
         return self.samples_per_epoch * len(self.seeds) / float(np.median(self.seconds))
-
-
-def _num_tiles(settings: RuleSettings) -> int:
-    tiles = {"digital-sgd": 0, "tiki-taka": 2, "residual-learning": settings.num_tiles}
-    return tiles.get(settings.rule, 1)

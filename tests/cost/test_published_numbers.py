@@ -11,6 +11,7 @@ import pytest
 from analogjax.cost import (
     Agad,
     AnalogSGD,
+    BufferedResidualLearning,
     ChoppedTikiTaka,
     Layer,
     MixedPrecision,
@@ -97,6 +98,16 @@ def test_the_parts_of_mixed_precision_and_the_faster_agad_come_out():
 def test_loads_of_the_vectors_come_out():
     assert update_cost(SQUARE, AnalogSGD()).load_bits == 16 * 512 + 2 * 512 * 5
     assert update_cost(SQUARE, MixedPrecision()).load_bits == 16 * 512
+
+
+@pytest.mark.parametrize("tiles", [2, 5])
+def test_residual_learning_through_a_buffer_is_tiki_taka_2_but_for_what_passes_read(tiles):
+    own = update_cost(PERCEPTRON, BufferedResidualLearning(num_tiles=tiles))
+    other = update_cost(PERCEPTRON, TikiTakaV2())
+    assert own.pass_energy_nj == pytest.approx(tiles * other.pass_energy_nj)
+    assert own.arrays == tiles * other.arrays / 2
+    for name in ("storage_bytes", "memory_bits", "fp_ops", "time_ns", "update_energy_nj"):
+        assert getattr(own, name) == getattr(other, name)
 
 
 def test_both_signs_in_turn_take_twice_the_pulses_as_the_text_of_agad_has_it():

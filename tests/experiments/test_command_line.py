@@ -82,10 +82,11 @@ def test_compare_writes_one_run_for_each_rule(tmp_path, capsys):
         "cost.png",
     }
     rows = rows_of(tmp_path)
-    rules = ["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision", "residual-learning"]
+    rules = ["digital-sgd", "analog-sgd", "tiki-taka", "mixed-precision"]
+    rules += ["residual-learning", "buffered-residual-learning"]
     assert [row["rule"] for row in rows] == rules
     assert {row["seed"] for row in rows} == {3}
-    assert [row["num_tiles"] for row in rows] == [0, 1, 2, 1, 2]
+    assert [row["num_tiles"] for row in rows] == [0, 1, 2, 1, 2, 2]
     assert rows[0]["pulses"] == 0
     assert rows[-1]["pulses"] > 0
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -23,7 +23,7 @@ def test_the_costs_of_lenet_are_the_published_ones(tmp_path, capsys):
     summary = reckoned(tmp_path, "--dataset", "mnist", "--num-tiles", "4", "6")
     assert {path.name for path in tmp_path.iterdir()} == {"summary.json", "technology.json"}
     costs = summary["costs"]
-    assert len(costs) == 9
+    assert len(costs) == 11
     assert set(costs["AGAD"]) > TOTALS
     assert costs["Residual learning, 6 tiles"]["storage_bytes"] == 2130
     assert costs["Tiki-Taka v2"]["storage_bytes"] == 82146
@@ -34,6 +34,16 @@ def test_the_costs_of_lenet_are_the_published_ones(tmp_path, capsys):
     told = capsys.readouterr().out
     assert re.search(r"Residual learning, 6 tiles +2\.13 ", told)
     assert re.search(r"Mixed precision +97\.1 .* 832 ", told)
+
+
+def test_a_single_tile_has_no_buffer(tmp_path):
+    rules = ["--rules", "residual-learning", "buffered-residual-learning"]
+    summary = reckoned(tmp_path, *rules, "--num-tiles", "1", "2")
+    assert [*summary["costs"]] == [
+        "Residual learning, 1 tile",
+        "Residual learning, 2 tiles",
+        "Buffered residual learning, 2 tiles",
+    ]
 
 
 def test_the_hardware_is_that_of_the_file_and_of_the_options(tmp_path):
@@ -62,6 +72,7 @@ def test_every_rule_has_the_settings_of_its_training():
     assert of("digital-sgd") is None
     assert of("mixed-precision").batch_size == 16
     assert of("residual-learning", num_tiles=3).num_tiles == 3
+    assert of("buffered-residual-learning", num_tiles=3).num_tiles == 3
     assert of("residual-learning-v2").gamma == 0.13
     assert of("agad").transfer_period == 7
 

@@ -62,8 +62,8 @@ def test_a_reproduction_writes_its_page_beside_the_published_numbers(tmp_path, c
     names = {"page.md", "figure.png", "summary.json", "cells.jsonl"}
     assert {path.name for path in tmp_path.iterdir()} == names
     page = (tmp_path / "page.md").read_text()
-    assert "| factor 2 | 9.50e+00 ± 5.00e-01 | 1.00e+01 ± 2.00e+00 |" in page
-    assert "| factor 1 | - | 5.00e+00 ± 1.00e+00 |" in page
+    assert "| factor 2 | 9.50 ± 0.500 | 10.0 ± 2.00 |" in page
+    assert "| factor 1 | - | 5.00 ± 1.00 |" in page
     assert "- Holds: Larger factors are larger." in page
     assert "- **Does not hold**: Larger factors are smaller." in page
     assert "Settings: factor 1, 2. Seeds: 0, 1, 2." in page

@@ -95,9 +95,13 @@ def _mean(values: list[float]) -> Published:
 
 
 def _number(content: dict[str, Any], number: Published) -> str:
-    form = "{:.2f}" if content["unit"] == "%" else "{:.2e}"
-    spread = "" if number.spread is None else f" ± {form.format(number.spread)}"
-    return form.format(number.value) + spread
+    def show(value: float) -> str:
+        if content["unit"] == "%":
+            return f"{value:.2f}"
+        return f"{value:#.3g}" if 1e-3 <= abs(value) < 1000 else f"{value:.2e}"
+
+    spread = "" if number.spread is None else f" ± {show(number.spread)}"
+    return show(number.value) + spread
 
 
 def _seconds(seconds: float) -> str:
