@@ -28,7 +28,9 @@ from analogjax.rules._readout import Lines, Order, Read
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SummedTransfer(BufferedTransfer):
-    """The rule of one weight matrix behind :func:`tiki_taka_v2`, whose arguments it has.
+    """Reads are summed in the buffer until they make whole pulses, as in :func:`tiki_taka_v2`.
+
+    Its arguments are the fields.
 
     Attributes:
       share: what reads are multiplied by beside the rate.

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from analogjax.devices import SoftBounds
-from analogjax.experiments.papers._images import beside_digital, draw_accuracies, images_of
+from analogjax.experiments.papers._images import add_legends, draw_accuracies, images_of
 from analogjax.experiments.papers._multi_tile import (
     GAMMA,
     NARROW,
     SHARES,
     TILES,
-    digital_rate,
     mapping_of,
     rule_of,
     train,
@@ -18,10 +16,9 @@ from analogjax.experiments.papers._reproduction import (
     Claim,
     Published,
     Reproduction,
-    Values,
     rising,
+    within,
 )
-from analogjax.rules import Stages, buffered_residual_learning
 
 STATES, AS_PUBLISHED = 4, "published"
 TASKS: dict[str, dict[str, Any]] = {
@@ -53,9 +50,6 @@ def make(data_dir):
         share, as_published = SHARES[dataset], settings == AS_PUBLISHED
 
         def optimizer(key, steps):
-            if rule == BUFFERED:
-                analog = buffered(key, num_tiles, steps * epochs, share)
-                return beside_digital(analog, digital_rate(steps))
             return rule_of(
                 rule,
                 num_tiles,
@@ -74,24 +68,6 @@ def make(data_dir):
     return cell_training
 
 
-def buffered(key, num_tiles: int, all_steps: int, share: float):
-    """Stages of equal length, and a pulse for every five reads of a full tile.
-
-    The lines are as many as tuned settings without a buffer read: twice the share of their first
-    transfer, since each further one is half as frequent.
-    """
-    return buffered_residual_learning(
-        0.4,
-        SoftBounds.with_states(STATES),
-        key=key,
-        num_tiles=num_tiles,
-        gamma=GAMMA,
-        transfer_lr=0.1,
-        reads_per_transfer=2 * share,
-        warm_start=Stages(all_steps // (num_tiles - 1)),
-    )
-
-
 def label(row):
     several = row["rule"] in (BUFFERED, RESIDUAL)
     name = f"{row['rule']}, {row['num_tiles']} tiles" if several else row["rule"]
@@ -103,15 +79,7 @@ def draw(figure, rows):
     draw_accuracies(left, [row for row in rows if row["num_tiles"] not in TILES[:-1]], label)
     draw_accuracies(right, [row for row in rows if row["rule"] == BUFFERED], label)
     right.set(ylabel="", ylim=(80, 100))
-    for axes in (left, right):
-        if axes.lines:
-            axes.legend(fontsize="x-small", loc="lower right")
-
-
-def _within_a_point(values: Values) -> bool:
-    """Whether six tiles through a buffer come within a point of digital SGD."""
-    own, digital = (values[name].mean() for name in (f"{BUFFERED}, 6 tiles", "digital SGD"))
-    return bool(own >= digital - 1.0)
+    add_legends(left, right)
 
 
 REPRODUCTION = Reproduction(
@@ -140,7 +108,7 @@ REPRODUCTION = Reproduction(
     claims=(
         Claim(
             "Six tiles through a buffer end within a point of digital SGD.",
-            _within_a_point,
+            within((f"{BUFFERED}, 6 tiles", "digital SGD"), 1.0),
         ),
         Claim(
             "The more tiles, the better is residual learning through a buffer.",

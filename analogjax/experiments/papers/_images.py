@@ -77,3 +77,10 @@ def draw_accuracies(
             axes.plot(epochs[-1], beside[name].value, "x", color=line.get_color())
     axes.set(xlabel="epoch", ylabel="test accuracy (%)")
     axes.grid(alpha=0.3)
+
+
+def add_legends(*panels) -> None:
+    """A small legend in each of the panels that show something."""
+    for axes in panels:
+        if axes.lines:
+            axes.legend(fontsize="x-small", loc="lower right")

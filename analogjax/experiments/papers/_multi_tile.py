@@ -8,6 +8,7 @@ import optax
 from analogjax.devices import SoftBounds
 from analogjax.experiments._models import network_for
 from analogjax.experiments.papers._images import (
+    add_legends,
     beside_digital,
     draw_accuracies,
     images_of,
@@ -24,6 +25,7 @@ from analogjax.nn import Mapping
 from analogjax.rules import (
     Plateau,
     Stages,
+    buffered_residual_learning,
     mixed_precision,
     residual_learning,
     tiki_taka,
@@ -162,6 +164,8 @@ def rule_of(
             )
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(fast_rate, device, key=key, transfer_lr=rate)
+        case "buffered residual learning":
+            analog = buffered(device, key, num_tiles, steps * epochs, gamma, share)
         case "residual learning":
             analog = residual_of(
                 settings, device, key, num_tiles, rate, steps, epochs, gamma, share
@@ -236,6 +240,24 @@ def tuned(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, share=SHARES
     )
 
 
+def buffered(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, share=SHARES["mnist"]):
+    """Stages of equal length, and a pulse for every five reads of a full tile.
+
+    The lines are as many as tuned settings without a buffer read: twice the share of their first
+    transfer, since each further one is half as frequent.
+    """
+    return buffered_residual_learning(
+        0.4,
+        device,
+        key=key,
+        num_tiles=num_tiles,
+        gamma=gamma,
+        transfer_lr=0.1,
+        reads_per_transfer=2 * share,
+        warm_start=Stages(all_steps // (num_tiles - 1)),
+    )
+
+
 def staged(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, learning_rate=0.1):
     """Stages of equal length, all from the last tile, four lines every four steps."""
     return residual_learning(
@@ -270,9 +292,7 @@ def draw(figure, rows):
     draw_accuracies(right, six + others, _short, beside=beside)
     left.set(title="residual learning")
     right.set(title="six tiles and other rules", ylabel="")
-    for axes in (left, right):
-        if axes.lines:
-            axes.legend(fontsize="x-small", loc="lower right")
+    add_legends(left, right)
 
 
 def _short(row):
