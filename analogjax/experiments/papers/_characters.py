@@ -11,14 +11,27 @@ from analogjax.experiments._text import load_text
 from analogjax.experiments._training import make_training, whole_training
 from analogjax.experiments._transformer import CharTransformer
 from analogjax.experiments.papers._multi_tile import staged
-from analogjax.experiments.papers._reproduction import Claim, Published, Reproduction, falling
+from analogjax.experiments.papers._reproduction import (
+    Claim,
+    Published,
+    Reproduction,
+    falling,
+    within,
+)
 from analogjax.nn import Analog, Mapping
 from analogjax.nn import linen as ann
 from analogjax.periphery import AnalogIO
-from analogjax.rules import by_path, mixed_precision, tiki_taka, tiki_taka_v2
+from analogjax.rules import (
+    Stages,
+    buffered_residual_learning,
+    by_path,
+    mixed_precision,
+    tiki_taka,
+    tiki_taka_v2,
+)
 
 DIGITAL = "all digital, Adam"
-STATES, TILES = 4, 4
+STATES, TILES, BUFFERED_TILES = 4, 4, 6
 ARRAYS = "kernel$"
 MAPPING = Mapping(weight_scaling_omega=0.5)
 TASKS: dict[str, dict[str, Any]] = {
@@ -33,6 +46,7 @@ TASKS: dict[str, dict[str, Any]] = {
     },
 }
 RESIDUAL = f"residual learning, {TILES} tiles"
+BUFFERED = f"buffered residual learning, {BUFFERED_TILES} tiles"
 PUBLISHED = {
     "Tiki-Taka v1": Published(3.0336),
     "Tiki-Taka v2": Published(2.6137),
@@ -42,7 +56,7 @@ PUBLISHED = {
 
 
 def cells(scale):
-    names = (*PUBLISHED, DIGITAL)
+    names = (*PUBLISHED, BUFFERED, DIGITAL)
     return [{**TASKS[scale], "rule": name, "seed": seed} for name in names for seed in range(3)]
 
 
@@ -83,6 +97,17 @@ def _optimizer(rule: str, key, steps: int):
             analog = tiki_taka_v2(1.0, device, key=key, transfer_lr=0.1)
         case "residual learning, 4 tiles":
             analog = staged(device, key, TILES, steps, learning_rate=1.0)
+        case "buffered residual learning, 6 tiles":
+            analog = buffered_residual_learning(
+                30.0,
+                device,
+                key=key,
+                num_tiles=BUFFERED_TILES,
+                gamma=0.4,
+                transfer_lr=0.02,
+                reads_per_transfer=None,
+                warm_start=Stages(steps // (BUFFERED_TILES - 1)),
+            )
     return by_path({ARRAYS: analog}, otherwise=adam)
 
 
@@ -116,7 +141,11 @@ REPRODUCTION = Reproduction(
         "biases digital under Adam; the loss on the last tenth of the text. The text is the file "
         "that --data-dir names, or the help topics of Python; that of the publication is "
         "Shakespeare's, so that its numbers are beside another text's unless you give it that. "
-        "Rates are ours, as none are published. The quick scale has one layer of width 32 and 800 "
+        "Rates are ours, as none are published. Mixed precision sums the gradient of each weight "
+        "in a digital number, where residual learning has devices of four states to average in. "
+        "With such a number for the reads of the last tile (not published), all of its lines read "
+        "at every mini-batch, it is shown beside; rates of both are the best found at the quick "
+        "scale with seed 0. The quick scale has one layer of width 32 and 800 "
         "mini-batches of 16 windows of 32 letters: compare the order."
     ),
     cells=cells,
@@ -133,6 +162,10 @@ REPRODUCTION = Reproduction(
         Claim(
             "Residual learning is better than mixed precision.",
             falling("mixed precision", RESIDUAL),
+        ),
+        Claim(
+            "With such a number for each weight it is within 0.05 of mixed precision.",
+            within(("mixed precision", BUFFERED), 0.05),
         ),
     ),
     draw=draw,

@@ -4,6 +4,7 @@ from typing import Any
 
 from analogjax.experiments.papers._images import add_legends, draw_accuracies, images_of
 from analogjax.experiments.papers._multi_tile import (
+    BUFFERED,
     GAMMA,
     NARROW,
     SHARES,
@@ -25,7 +26,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "quick": {"dataset": "digits", "epochs": 48},
     "paper": {"dataset": "mnist", "epochs": 100},
 }
-BUFFERED, RESIDUAL = "buffered residual learning", "residual learning"
+RESIDUAL = "residual learning"
 RULES: list[dict[str, Any]] = [
     *({"rule": BUFFERED, "num_tiles": n, "settings": "tuned"} for n in TILES),
     *({"rule": RESIDUAL, "num_tiles": TILES[-1], "settings": s} for s in ("tuned", AS_PUBLISHED)),
