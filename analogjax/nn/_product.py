@@ -1,6 +1,7 @@
 """The product of a layer with its weights, and how it gives away the factors of its gradient."""
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.nn._analog import Analog
 from analogjax.nn._factors import gather_factors
@@ -84,4 +85,17 @@ def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
     """``y + bias`` with ``y`` as a matrix, the shape in which a product's errors are used, too."""
     if bias is None:
         return y
-    return (y.reshape(-1, y.shape[-1]) + bias.reshape(-1)).reshape(y.shape)
+    return _add_rows(y.reshape(-1, y.shape[-1]), bias.reshape(-1)).reshape(y.shape)
+
+
+@jax.custom_jvp
+def _add_rows(y: jax.Array, bias: jax.Array) -> jax.Array:
+    return y + bias
+
+
+@_add_rows.defjvp
+def _(primals, tangents):
+    y, bias = tangents
+    # As a product, since XLA computes the errors once for all products, but anew for a sum.
+    ones = jnp.ones((y.shape[0], 1), bias.dtype)
+    return _add_rows(*primals), y + jnp.dot(ones, bias[None], precision="highest")

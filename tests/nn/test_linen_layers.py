@@ -68,6 +68,19 @@ def test_values_and_gradients_are_those_of_flax_and_factors_sum_to_them(name):
 
 
 @pytest.mark.parametrize("name", ["dense", "conv_2d_same_strided"])
+def test_derivatives_in_a_direction_are_those_of_flax(name):
+    ours, theirs, params = linen_pair(name)
+
+    def change(layer):
+        direction = jax.tree.map(jnp.cos, params)
+        return jax.jvp(lambda p: layer.apply({"params": p}, inputs(name)), (params,), (direction,))
+
+    own, flax = jax.jit(lambda: (change(ours), change(theirs)))()
+    np.testing.assert_allclose(own[0], flax[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(own[1], flax[1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["dense", "conv_2d_same_strided"])
 def test_parameters_are_initialized_as_by_flax_and_nothing_else_is(name):
     ours, theirs, _ = linen_pair(name)
     made, flax = jax.jit(lambda *args: (ours.init(*args), theirs.init(*args)))(
