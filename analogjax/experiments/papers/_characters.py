@@ -183,8 +183,8 @@ REPRODUCTION = Reproduction(
             falling("mixed precision", RESIDUAL),
         ),
         Claim(
-            "With such a number for each weight it is within 0.1 of mixed precision.",
-            within(("mixed precision", BUFFERED), 0.1),
+            "With such a number for each weight it is within 0.05 of mixed precision.",
+            within(("mixed precision", BUFFERED), 0.05),
         ),
     ),
     draw=draw,
