@@ -260,22 +260,6 @@ def buffered(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, share=SHA
     )
 
 
-def staged(device, key, num_tiles: int, all_steps: int, gamma=GAMMA, learning_rate=0.1):
-    """Stages of equal length, all from the last tile, four lines every four steps."""
-    return residual_learning(
-        learning_rate,
-        device,
-        key=key,
-        num_tiles=num_tiles,
-        gamma=gamma,
-        transfer_lr=0.1,
-        transfer_every=4,
-        reads_per_transfer=4,
-        warm_start=Stages(all_steps // (num_tiles - 1)),
-        chain=False,
-    )
-
-
 def label(row):
     match row["rule"]:
         case "residual learning":

@@ -10,7 +10,6 @@ from analogjax.experiments._augment import cutout, flip, shift
 from analogjax.experiments._auto_augment import auto_augment
 from analogjax.experiments._resnet import ResNet
 from analogjax.experiments.papers._images import draw_accuracies, images_of, train_images
-from analogjax.experiments.papers._multi_tile import staged
 from analogjax.experiments.papers._reproduction import (
     Claim,
     Published,
@@ -22,6 +21,7 @@ from analogjax.nn import Analog
 from analogjax.nn import linen as ann
 from analogjax.rules import (
     Plateau,
+    Stages,
     by_path,
     mixed_precision,
     residual_learning,
@@ -172,7 +172,7 @@ def _optimizer(rule, states, num_tiles, settings, key, steps, epochs):
         case "Tiki-Taka v2":
             analog = tiki_taka_v2(0.1, device, key=key, transfer_lr=rate)
         case "residual learning" if settings == "staged":
-            analog = staged(device, key, num_tiles, steps * epochs, GAMMAS[states])
+            analog = _staged(device, key, num_tiles, steps * epochs, GAMMAS[states])
         case "residual learning":
             sources = range(1, num_tiles)
             analog = residual_learning(
@@ -187,6 +187,22 @@ def _optimizer(rule, states, num_tiles, settings, key, steps, epochs):
                 warm_start_every=3,
             )
     return by_path(dict.fromkeys(ARRAYS, analog), otherwise=digital)
+
+
+def _staged(device, key, num_tiles: int, all_steps: int, gamma: float):
+    """Stages of equal length, all from the last tile, four lines every four steps."""
+    return residual_learning(
+        0.1,
+        device,
+        key=key,
+        num_tiles=num_tiles,
+        gamma=gamma,
+        transfer_lr=0.1,
+        transfer_every=4,
+        reads_per_transfer=4,
+        warm_start=Stages(all_steps // (num_tiles - 1)),
+        chain=False,
+    )
 
 
 def label(row):
