@@ -17,7 +17,7 @@ class BufferedResidualLearning(Buffered):
 
     Attributes:
       pulses_per_vector: l, slots of the pulse train of a vector pair, on average.
-      num_tiles: K.
+      num_tiles: K, at least 2.
       transfer_period: :math:`n_s`, vector pairs from one read of a line to the next.
 
     Reference: the rule is not published; the formulas are those of Rasch et al., Nat. Commun.
@@ -34,6 +34,7 @@ class BufferedResidualLearning(Buffered):
     """
 
     num_tiles: float = 4
+    least_tiles = 2
 
     @property
     def tiles(self) -> float:

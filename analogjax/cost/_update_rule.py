@@ -57,6 +57,8 @@ class Activity(NamedTuple):
 class UpdateRule(abc.ABC):
     """The cost of an update rule, in formulas; each rule is one file."""
 
+    least_tiles = 1  # The fewest that the rule works with.
+
     @property
     @abc.abstractmethod
     def tiles(self) -> float:
@@ -124,7 +126,6 @@ _LEAST = {
     "pulses_per_vector": 0,
     "transfer_period": 1,
     "gamma": 0,
-    "num_tiles": 1,
     "batch_size": 1,
     "ops_per_element": 1,
 }
@@ -137,8 +138,9 @@ def check_rule(rule: UpdateRule) -> None:
             f"rule must be one of analogjax.cost, such as ResidualLearning(), got "
             f"{type(rule).__name__}."
         )
+    limits = _LEAST | {"num_tiles": rule.least_tiles}
     for field in dataclasses.fields(rule):
-        value, least = getattr(rule, field.name), _LEAST.get(field.name)
+        value, least = getattr(rule, field.name), limits.get(field.name)
         if least is None:
             continue
         if not value >= least or (math.isinf(value) and field.name != "num_tiles"):

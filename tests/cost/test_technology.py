@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from analogjax.cost import (
+    BufferedResidualLearning,
     Layer,
     MixedPrecision,
     ResidualLearning,
@@ -84,6 +85,7 @@ def test_a_mistake_in_the_constants_is_one_sentence(text, told):
         (LAYERS, TikiTaka(gamma=math.nan), "gamma .* got nan"),
         (LAYERS, MixedPrecision(batch_size=0), "batch_size of MixedPrecision .* got 0"),
         (LAYERS, ResidualLearning(num_tiles=0), "num_tiles of ResidualLearning .* got 0"),
+        (LAYERS, BufferedResidualLearning(num_tiles=1), "must be at least 2, got 1"),
         (LAYERS, ResidualLearning(transfer_period=math.inf), "transfer_period .* got inf"),
     ],
 )

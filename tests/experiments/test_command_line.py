@@ -2,6 +2,8 @@
 
 import json
 import re
+import runpy
+import sys
 
 import pytest
 from flax import linen as nn
@@ -33,6 +35,14 @@ def small_task(monkeypatch):
     device = SoftBounds.with_states(4).without_variation()
     monkeypatch.setattr(TaskOptions, "model", lambda self: OneLayer())
     monkeypatch.setattr(TaskOptions, "device", lambda self: device)
+
+
+def test_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["python", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("analogjax", run_name="__main__")
+    assert ended.value.code == 0
+    assert "usage: analogjax" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("small_task")
