@@ -11,6 +11,7 @@ from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._sweep_grid import Cell
 from analogjax.experiments._training import make_training, whole_training
+from analogjax.experiments._used import check_used
 
 # Numbers of the rule that training can trace; its other settings are compiled in.
 RATES = (
@@ -68,7 +69,7 @@ def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: in
     """Every setting of every training, the swept ones with their values, the others alike.
 
     Raises:
-      ValueError: for settings that a rule or a device refuses.
+      ValueError: for settings that a rule or a device refuses, or that no rule looks at.
     """
     cells = []
     for combination in itertools.product(*over.values()):
@@ -80,6 +81,7 @@ def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: in
         cell = {**shared, **vars(rule), **values}
         _check(task, cell)
         cells += [{**cell, "seed": task.seed + n} for n in range(seeds)]
+    check_used(settings, over)
     return cells
 
 

@@ -22,6 +22,7 @@ from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import Hooks, RunResult, run
 from analogjax.experiments._stop import Stop, never
+from analogjax.experiments._used import check_used
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
     check_directory(options.out)
     data, device = task.images(), task.device()
     settings = options.settings.complete()
+    check_used(options.settings)
     checkpoints = options.checkpoints.in_directory(
         options.out,
         task=task.record(),

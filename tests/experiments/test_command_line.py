@@ -150,6 +150,7 @@ def test_a_mistake_in_the_task_is_told_in_one_sentence(command, arguments, value
         (["--transfer-every", "0"], "transfer_every must .* got 0"),
         (["--transfer-lr", "nan"], "transfer_lr must .* got nan"),
         (["--digital-learning-rate", "-2"], "digital_learning_rate must .* got -2.0"),
+        (["--rule", "agad", "--num-tiles", "4"], "num_tiles is no setting of agad"),
     ],
 )
 def test_a_mistake_in_the_rule_is_told_in_one_sentence(arguments, value, refused):

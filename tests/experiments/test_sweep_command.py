@@ -78,6 +78,7 @@ def test_a_sweep_writes_rows_summary_and_figure_and_gives_what_train_gives(tmp_p
         (["epochs=0"], "epochs must be at least 1, got 0"),
         (["dw_min_std=-1"], "dw_min_std must be at least 0, got -1"),
         (["rule=adam"], "Unknown rule 'adam'"),
+        (["chop_prob=0.1,0.2"], "chop_prob is no setting of residual-learning"),
         (["warm_start=cold"], "Unknown warm start 'cold'"),
         (["gamma=0.3", "--seeds", "0"], "seeds must be at least 1, got 0"),
     ],
