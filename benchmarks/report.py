@@ -37,7 +37,7 @@ def quick_times() -> str:
         return "The quick scales were not run together yet (`python benchmarks/reproduce.py`)."
     each = ", ".join(f"{name} {seconds:,.0f}" for name, seconds in content["each"].items())
     since = sorted(set(content["each"]) - set(content["together"]))
-    without = f", without {', '.join(since)}, new since then" if since else ""
+    without = f", but for {', '.join(since)}, run anew since then" if since else ""
     return (
         f"`python benchmarks/reproduce.py` runs every quick scale, one on each core: "
         f"{content['all'] / 60:.0f} minutes in all on {content['cores']} cores "

@@ -65,6 +65,9 @@ def run_all(names: list[str]) -> None:
         seconds = round(time.perf_counter() - start, 1)
         together = {"all": seconds, "together": sorted(names), "cores": free.qsize()}
         write_json(SECONDS, content | versions() | together)
+    elif "together" in content:
+        content["together"] = sorted(set(content["together"]) - set(names))
+        write_json(SECONDS, content)
 
 
 if __name__ == "__main__":
