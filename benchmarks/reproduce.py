@@ -44,8 +44,9 @@ def run(name: str, core: int) -> float:
 
 def run_all(names: list[str]) -> None:
     """Runs reproductions side by side, those that take longest first."""
-    content = json.loads(SECONDS.read_text()) if SECONDS.exists() else {"each": {}}
+    content = json.loads(SECONDS.read_text()) if SECONDS.exists() else {"each": {}, "together": []}
     known = content["each"]
+    content["together"] = [name for name in content["together"] if name not in names]
     names = sorted(names, key=lambda name: -known.get(name, 0))
     free: queue.Queue[int] = queue.Queue()
     for core in sorted(os.sched_getaffinity(0)):
@@ -65,9 +66,6 @@ def run_all(names: list[str]) -> None:
         seconds = round(time.perf_counter() - start, 1)
         together = {"all": seconds, "together": sorted(names), "cores": free.qsize()}
         write_json(SECONDS, content | versions() | together)
-    elif "together" in content:
-        content["together"] = sorted(set(content["together"]) - set(names))
-        write_json(SECONDS, content)
 
 
 if __name__ == "__main__":

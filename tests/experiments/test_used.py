@@ -7,12 +7,12 @@ import pytest
 
 from analogjax.devices import SoftBounds
 from analogjax.experiments._rules import RuleSettings, make_optimizer
-from analogjax.experiments._used import _USED, check_used
+from analogjax.experiments._used import USED, check_used
 
 FIELDS = {field.name for field in dataclasses.fields(RuleSettings)} - {"rule"}
 
 
-@pytest.mark.parametrize("rule", _USED)
+@pytest.mark.parametrize("rule", USED)
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_a_rule_looks_at_what_it_is_said_to(rule, name):
     nonsense = dataclasses.replace(RuleSettings(rule=rule).complete(), **{name: -1})
@@ -22,7 +22,7 @@ def test_a_rule_looks_at_what_it_is_said_to(rule, name):
             nonsense, SoftBounds(), jax.random.key(0), epochs=1, steps_per_epoch=1
         )
 
-    if name in _USED[rule]:
+    if name in USED[rule]:
         with pytest.raises((TypeError, ValueError)):
             build()
     else:
