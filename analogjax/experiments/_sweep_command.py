@@ -23,6 +23,7 @@ from analogjax.experiments._sweep_training import (
     static_settings,
     sweep_cells,
 )
+from analogjax.experiments._used import USED
 from analogjax.experiments._versions import versions
 
 
@@ -34,7 +35,8 @@ class SweepOptions:
       task: what to train on.
       settings: the rule and its rates.
       over: what to sweep, ``name=value,value`` each: any setting of the rule, ``states``,
-        ``epochs``, ``batch_size`` or a number of the device such as ``dw_min_std``.
+        ``epochs``, ``batch_size`` or a number of the device such as ``dw_min_std``; if not given,
+        ``states=4,10`` and, where the rule has it, ``gamma=0.3,0.5,0.7``.
       seeds: trainings of each combination, with seeds ``seed``, ``seed + 1``, ...
       at_once: trainings in one call; as many as fit the memory if not given.
       out: directory of the results: cells.jsonl, summary.json, sweep.png. A sweep that was stopped
@@ -43,7 +45,7 @@ class SweepOptions:
 
     task: Annotated[TaskOptions, tyro.conf.arg(name="")] = TaskOptions()  # noqa: RUF009
     settings: Annotated[RuleSettings, tyro.conf.arg(name="")] = RuleSettings()  # noqa: RUF009
-    over: tuple[str, ...] = ("states=4,10", "gamma=0.3,0.5,0.7")
+    over: tuple[str, ...] = ()
     seeds: int = 3
     at_once: int | None = None
     out: Path = Path("results/sweep")
@@ -64,7 +66,7 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
     check_directory(options.out)
-    over = parse_over(options.over, options.task)
+    over = parse_over(options.over or _usual(options.settings.rule), options.task)
     cells = sweep_cells(options.task, options.settings, over, options.seeds)
     start = time.perf_counter()
     with count_progress(console, "trainings", len(cells)) as advance:
@@ -101,6 +103,12 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
         soft_wrap=True,
     )
     return rows
+
+
+def _usual(rule: str) -> tuple[str, ...]:
+    """What is swept if nothing is said."""
+    gamma = ("gamma=0.3,0.5,0.7",) if "gamma" in USED.get(rule, ()) else ()
+    return "states=4,10", *gamma
 
 
 def _combinations(rows: list[Row], over: Over) -> list[tuple[dict, list[Row]]]:

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from analogjax.devices import Device, draw_uniform, is_zero, ratio
-from analogjax.pulses import BatchedPulses, PulseScheme, Sent, change_if, largest, outer_sum
+from analogjax.pulses import BatchedPulses, PulseScheme, change_if, largest, outer_sum
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import check_count, check_range, device_list
 from analogjax.rules._signal import Signal
@@ -100,21 +100,9 @@ class _MixedPrecision:
         tile = state.stack.tiles[0]
         granularity = self.device.granularity
         change = jnp.trunc(state.chi / granularity) * granularity
-        keys = jax.random.split(key, tile.shape[1])
-        cell_axes = jax.tree.map(lambda leaf: 1 if jnp.ndim(leaf) == 2 else None, tile.cells)
-
-        def one_line(key, cells, w, x):
-            cells, w = jax.tree.map(lambda a: a[:, None] if jnp.ndim(a) == 1 else a, (cells, w))
-            on = jnp.ones((1, 1))
-            sent = self.pulses.send(key, self.device, cells, w, x[None], on, 1.0)
-            line = jax.tree.map(lambda a: a[:, 0], (sent.w, sent.up, sent.down))
-            return line, (sent.cut, sent.slots)
-
-        lines, trains = jax.vmap(one_line, in_axes=(0, cell_axes, 1, 1), out_axes=(1, 0))(
-            keys, tile.cells, tile.w, change
-        )
-        cut, slots = jax.tree.map(jnp.sum, trains)
-        sent = Sent.summed(*lines)._replace(cut=cut, slots=slots)
+        # Each output line is a group of columns of its own, with one vector pair.
+        on = jnp.ones((tile.shape[1], 1))
+        sent = self.pulses.send(key, self.device, tile.cells, tile.w, change.T, on, 1.0)
         stack = replace_tile(state.stack, 0, written(key, self.device, tile, sent))
         stack = count_trains(count_pulses(stack, 0, sent), 0, tile.shape[1], sent)
         return state._replace(stack=stack, chi=state.chi - change)

@@ -65,6 +65,14 @@ def test_a_sweep_writes_rows_summary_and_figure_and_gives_what_train_gives(tmp_p
     assert (tmp_path / "cells.jsonl").read_bytes() == before
 
 
+@pytest.mark.usefixtures("one_layer")
+def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
+    small = ["--train-size", "64", "--epochs", "1", "--seeds", "1", "--out", str(tmp_path)]
+    assert main(["sweep", "--rule", "analog-sgd", *small]) == 0
+    assert [row["states"] for row in rows_of(tmp_path)] == [4, 10]
+    assert json.loads((tmp_path / "summary.json").read_text())["over"] == {"states": [4.0, 10.0]}
+
+
 @pytest.mark.parametrize(
     ("over", "message"),
     [
