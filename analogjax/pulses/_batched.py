@@ -1,7 +1,6 @@
 """The pulses of a mini-batch, listed or counted, whichever is faster."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 
@@ -91,12 +90,11 @@ class BatchedPulses(PulseScheme):
         return sent._replace(cut=cut, slots=jnp.sum(lines.length))
 
     def _send_at_once(self, key, device, cells, w, lines):
-        count = functools.partial(count_at_once, longest=self.desired_bl)
-        return _send_counted(key, device, cells, w, lines, count, PASSES)
+        return _send_counted(key, device, cells, w, lines, self.desired_bl, count_at_once, PASSES)
 
     def _send_on_cpu(self, key, device, cells, w, lines):
         if math.prod(jax.tree.leaves(w)[0].shape) <= _SMALL:
-            return _send_counted(key, device, cells, w, lines)
+            return _send_counted(key, device, cells, w, lines, self.desired_bl)
 
         def send(*array):
             return _send_listed_or_counted(key, *array, lines, self.desired_bl)
@@ -117,7 +115,7 @@ def _send_listed_or_counted(key, device, cells, w, lines: Lines, longest: int):
     few_lines = lines._replace(length=jnp.where(few, lines.length, 0.0))
 
     def counted(outcome):
-        sent = _send_counted(key, device, cells, outcome[0], lines)
+        sent = _send_counted(key, device, cells, outcome[0], lines, longest)
         return sent.w, sent.total
 
     return change_if(~few, counted, send_bits(key, device, cells, w, few_lines, longest))
@@ -132,10 +130,10 @@ def _estimated_pulses(lines: Lines) -> jax.Array:
 
 
 def _send_counted(
-    key, device, cells, w, lines: Lines, count: Callable = count_in_turn, passes: int = 1
+    key, device, cells, w, lines: Lines, longest: int, count: Callable = count_in_turn, passes=1
 ) -> Sent:
     """The pulses of each crosspoint counted in some way, then sent so many in a turn."""
     key_counts, key_order = jax.random.split(key)
-    up, down = count(key_counts, lines, jax.tree.leaves(w)[0].shape[1])
+    up, down = count(key_counts, lines, jax.tree.leaves(w)[0].shape[1], longest)
     w = apply_counts(draw_words(key_order, up.shape), device, cells, w, up, down, passes)
     return Sent.summed(w, up, down)

@@ -17,9 +17,13 @@ from analogjax.pulses._trains import (
 
 # Vector pairs whose coincidences are counted together.
 _CHUNK = 128
+# Bits that hold a number of them.
+_BITS = 8
 
 
-def count_in_turn(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.Array, jax.Array]:
+def count_in_turn(
+    key: jax.Array, lines: Lines, columns: int, longest: int
+) -> tuple[jax.Array, jax.Array]:
     r"""The numbers of up and of down pulses, with the joint law of the bit trains.
 
     It takes as few operations as the drawn bits allow, which suits a CPU.
@@ -28,22 +32,24 @@ def count_in_turn(key: jax.Array, lines: Lines, columns: int) -> tuple[jax.Array
       key: a PRNG key.
       lines: what the pulse generators do, for ``(batch, in)`` and ``(batch, out)``.
       columns: number of columns of the array; a multiple G of ``out`` if they are G groups.
+      longest: int, length that no pulse train exceeds.
 
     Returns:
       ``(up, down)``, int32, ``(in, columns)``.
     """
     count = _count_one_pair if len(lines.x) == 1 else _count_pairs
-    none = jnp.zeros((lines.x.shape[1], columns))
+    if longest <= SLOTS:
+        return count(key, lines, columns, 0)
 
     def one_word(carry):
         first, counts = carry
-        more = count(key, lines, columns, first)
-        return first + SLOTS, jax.tree.map(jnp.add, counts, more)
+        return first + SLOTS, _sum(counts, count(key, lines, columns, first))
 
-    _, (total, net) = jax.lax.while_loop(
-        lambda carry: carry[0] < lines.length.max(), one_word, (jnp.int32(0), (none, none))
-    )
-    return ((total - net) / 2).astype(jnp.int32), ((total + net) / 2).astype(jnp.int32)
+    return jax.lax.while_loop(
+        lambda carry: carry[0] < lines.length.max(),
+        one_word,
+        (jnp.int32(0), _none(lines.x.shape[1], columns)),
+    )[1]
 
 
 def count_at_once(
@@ -58,7 +64,7 @@ def count_at_once(
       key: a PRNG key.
       lines: as there.
       columns: as there.
-      longest: int, length that no pulse train exceeds.
+      longest: as there.
 
     Returns:
       As there.
@@ -73,10 +79,9 @@ def count_at_once(
         words_d = _by_group(output_trains(key_d, lines, n * SLOTS, slots), groups)
         number = jax.lax.population_count(words_x[..., None] & words_d[:, :, None])
         more = (jnp.where(which, number, 0).sum(axis=0, dtype=jnp.int32) for which in (~same, same))
-        return jax.tree.map(jnp.add, counts, tuple(more))
+        return _sum(counts, tuple(more))
 
-    none = jnp.zeros(same.shape[1:], jnp.int32)
-    counts = jax.lax.fori_loop(0, -(-longest // SLOTS), one_word, (none, none))
+    counts = jax.lax.fori_loop(0, -(-longest // SLOTS), one_word, _none(*same.shape[1:]))
     return jax.tree.map(lambda count: count.swapaxes(0, 1).reshape(-1, columns), counts)
 
 
@@ -86,21 +91,24 @@ def _by_group(vectors: jax.Array, groups: int) -> jax.Array:
 
 
 def _count_one_pair(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax.Array]:
-    """Coincidences of one vector pair: of all its lines, and net of their signs."""
+    """Coincidences of one vector pair, of lines of opposite and of equal sign."""
     key_x, key_d = jax.random.split(key)
     slots = slots_from(lines, first)
     both = input_trains(key_x, lines, first, slots).T & output_trains(key_d, lines, first, slots)
-    total = jax.lax.population_count(both).astype(jnp.float32)
-    return total, total * jnp.sign(lines.x).T * jnp.sign(lines.d)
+    number = jax.lax.population_count(both).astype(jnp.int32)
+    equal = (lines.d > 0) == (lines.x > 0).T
+    return jnp.where(equal, 0, number), jnp.where(equal, number, 0)
 
 
 @one_by_one
 def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax.Array]:
-    r"""Coincidences of many vector pairs: of all their lines, and net of their signs.
+    r"""Coincidences of many vector pairs, of lines of opposite and of equal sign.
 
-    With signed bits :math:`s_x, s_\delta \in \{-1, 0, 1\}` these are :math:`\sum|s_x||s_\delta|^T`
-    and :math:`\sum s_x s_\delta^T`, two matrix products a slot. Pairs without any bit on their
-    output lines, which are most of them in a convolution, are left out of both.
+    They follow from one matrix product a slot, :math:`\sum b_x b_\delta^T`, in which a bit b stands
+    for 1 on a line of positive sign and for K = 256 on one of negative sign. A coincidence adds 1
+    or :math:`K^2` if the signs are equal, else K, each fewer than K times in a chunk, so that the
+    sum is exact and holds all three numbers. Pairs without any bit on their output lines, which
+    are most of them in a convolution, are left out.
     """
     (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
     key_x, key_d = jax.random.split(key)
@@ -120,21 +128,32 @@ def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax
         own = (some % groups == jnp.arange(groups))[:, :, None]
 
         def one_slot(k, counts):
-            x, d = _signed_bits(words_x, line.x, k), _signed_bits(words_d, line.d, k)
+            x, d = _coded_bits(words_x, line.x, k), _coded_bits(words_d, line.d, k)
             d = (own * d[:, None]).reshape(size, columns)
-            total, net = counts
-            return total + outer_sum(jnp.abs(x), jnp.abs(d), columns), net + outer_sum(
-                x, d, columns
-            )
+            return _sum(counts, _decoded(outer_sum(x, d, columns)))
 
         return start + size, jax.lax.fori_loop(jnp.uint32(0), slots, one_slot, counts)
 
-    none = jnp.zeros((inputs, columns))
-    return jax.lax.while_loop(
-        lambda carry: carry[0] < number, some_pairs, (jnp.int32(0), (none, none))
-    )[1]
+    start = jnp.int32(0), _none(inputs, columns)
+    if size == pairs:
+        return some_pairs(start)[1]
+    return jax.lax.while_loop(lambda carry: carry[0] < number, some_pairs, start)[1]
 
 
-def _signed_bits(words: jax.Array, vectors: jax.Array, slot) -> jax.Array:
-    """The bit of each line in one slot, with the sign of what it stands for."""
-    return jnp.where((words >> slot) & 1 == 1, jnp.sign(vectors), 0.0)
+def _coded_bits(words: jax.Array, vectors: jax.Array, slot) -> jax.Array:
+    """The bit of each line in one slot, as 1 or K by the sign of what it stands for."""
+    return jnp.where((words >> slot) & 1 == 1, jnp.where(vectors > 0, 1.0, 2.0**_BITS), 0.0)
+
+
+def _decoded(sums: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The coincidences of opposite and of equal sign in sums over products of coded bits."""
+    sums, last = sums.astype(jnp.int32), 2**_BITS - 1
+    return (sums >> _BITS) & last, (sums & last) + (sums >> 2 * _BITS)
+
+
+def _none(*shape: int) -> tuple[jax.Array, jax.Array]:
+    return jnp.zeros(shape, jnp.int32), jnp.zeros(shape, jnp.int32)
+
+
+def _sum(counts, more) -> tuple[jax.Array, jax.Array]:
+    return jax.tree.map(jnp.add, counts, more)

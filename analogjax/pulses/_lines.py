@@ -190,5 +190,7 @@ def outer_sum(x: jax.Array, d: jax.Array, outputs: int) -> jax.Array:
     """
     groups = outputs // d.shape[1]
     x, d = (part.reshape(-1, groups, part.shape[1]) for part in (x, d))
-    product = jnp.einsum("bgi,bgo->igo", x, d, precision=jax.lax.Precision.HIGHEST)
-    return product.reshape(x.shape[2], outputs)
+    # As x^T d or as (d^T x)^T, whichever has fewer numbers change their places.
+    first = "gio" if x.size < d.size + groups * x.shape[2] * d.shape[2] else "goi"
+    product = jnp.einsum(f"bgi,bgo->{first}", x, d, precision=jax.lax.Precision.HIGHEST)
+    return jnp.einsum(f"{first}->igo", product).reshape(x.shape[2], outputs)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -139,29 +140,40 @@ def test_counted_in_turn_and_at_once_they_are_the_same(groups, pairs, longest):
         x, d, 20.0, 1.0, desired_bl=longest, update_management=True, update_bl_management=True
     )
     both = [
-        jax.jit(lambda: count_in_turn(KEY, lines, 5 * groups))(),
+        jax.jit(lambda: count_in_turn(KEY, lines, 5 * groups, longest))(),
         jax.jit(lambda: count_at_once(KEY, lines, 5 * groups, longest))(),
     ]
     assert both[0][0].max() > longest / 8
     jax.tree.map(np.testing.assert_array_equal, *both)
 
 
-@pytest.mark.parametrize("count", [count_in_turn, functools.partial(count_at_once, longest=40)])
+@pytest.mark.parametrize("count", [count_in_turn, count_at_once])
 def test_pairs_without_pulses_and_beyond_a_chunk_are_counted_right(count):
     pairs = 1000
-    on = jnp.arange(pairs) % 3 == 0
+    number = np.arange(pairs)
+    on = number % 3 == 0
+    sign_x, sign_d = np.where(number % 2 == 0, 1.0, -1.0), np.where(number < 600, -1.0, 1.0)
     one = jnp.ones((pairs, 1))
     lines = _lines.Lines(
-        x=jnp.where(jnp.arange(pairs)[:, None] % 2 == 0, 1.0, -1.0) * jnp.ones((pairs, 3)),
-        d=jnp.where(on[:, None], 1.0, 0.0) * jnp.ones((pairs, 2)),
+        x=jnp.outer(sign_x, jnp.ones(3)),
+        d=jnp.outer(on * sign_d, jnp.ones(2)),
         gain_x=one,
         gain_d=one,
-        length=jnp.where(jnp.arange(pairs)[:, None] % 5 == 0, 40.0, 1.0),
+        length=jnp.where(number[:, None] % 5 == 0, 40.0, 1.0),
     )
-    up, down = jax.jit(count, static_argnums=2)(KEY, lines, 2)
-    weight = np.where(np.arange(pairs) % 5 == 0, 40, 1) * np.asarray(on)
-    np.testing.assert_array_equal(down, weight[::2].sum())
-    np.testing.assert_array_equal(up, weight[1::2].sum())
+    up, down = jax.jit(count, static_argnums=(2, 3))(KEY, lines, 2, 40)
+    weight = np.where(number % 5 == 0, 40, 1) * on
+    np.testing.assert_array_equal(down, weight[sign_x == sign_d].sum())
+    np.testing.assert_array_equal(up, weight[sign_x != sign_d].sum())
+
+
+def test_pairs_of_any_one_sign_that_all_send_a_pulse_are_counted_to_the_last():
+    ones = np.ones((300, 2))
+    for sign_x, sign_d in itertools.product((1.0, -1.0), repeat=2):
+        lines = _lines.Lines(sign_x * ones, sign_d * ones, *3 * (np.ones((300, 1)),))
+        counts = jax.jit(lambda lines=lines: count_in_turn(KEY, lines, 2, 31))()
+        for count, here in zip(counts, (sign_x != sign_d, sign_x == sign_d), strict=True):
+            np.testing.assert_array_equal(count, 300 * here)
 
 
 @pytest.mark.parametrize("size", [1, 31, 32, 1000])
