@@ -1,12 +1,13 @@
 """Given numbers of pulses, sent one after another in random order."""
 
 import collections
-import functools
+import dataclasses
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from analogjax.devices import SoftBounds
@@ -17,6 +18,7 @@ KEY = jax.random.key(31)
 P_VALUE = 1e-4
 
 
+@jax.tree_util.register_static
 class Recorder:
     """A stand-in for a device, whose weight writes down the pulses it gets."""
 
@@ -90,15 +92,43 @@ def test_each_pulse_has_noise_of_its_own():
     assert stats.kstest(np.asarray(w, float), law.cdf).pvalue > P_VALUE
 
 
-def test_several_pulses_in_a_turn_give_the_same_weights():
+def _array(shape):
+    """Words, device, cells, weights and numbers of pulses, of which few crosspoints have many."""
     device = SoftBounds.with_states(10)
-    cells = device.sample(KEY, (6, 7))
-    up, down = (jax.random.randint(jax.random.fold_in(KEY, n), (6, 7), 0, 7) for n in range(2))
-    words, w = draw_words(KEY, up.shape), jnp.zeros(up.shape)
+    up, down = (
+        jax.random.poisson(jax.random.fold_in(KEY, n), 0.7, shape, jnp.int32) for n in range(2)
+    )
+    return draw_words(KEY, shape), device, device.sample(KEY, shape), jnp.zeros(shape), up, down
 
-    @functools.partial(jax.jit, static_argnums=0)
-    def after(passes):
-        return apply_counts(words, device, cells, w, up, down, passes)
 
-    assert (after(1) != w).any()
-    np.testing.assert_allclose(after(PASSES), after(1), atol=1e-6)
+@pytest.mark.parametrize("shape", [(6, 7), (61, 70)])  # The larger one is finished in pieces.
+def test_several_pulses_in_a_turn_give_the_same_weights(shape):
+    array = _array(shape)
+    one, several = (
+        jax.jit(apply_counts, static_argnums=6)(*array, passes) for passes in (1, PASSES)
+    )
+    assert (one != array[3]).any()
+    np.testing.assert_allclose(several, one, atol=1e-6)
+
+
+@pytest.mark.parametrize("varied", ["words", "dw_min_std", "cells", "w", "up"])
+def test_a_batch_of_arrays_that_differ_in_one_thing_gives_the_weights_of_each(varied):
+    words, device, cells, w, up, down = _array((61, 70))
+    arrays = {"words": words, "cells": cells, "w": w, "up": up, "dw_min_std": 0.3}
+
+    def after(own):
+        given = arrays | {varied: own}
+        noisy = dataclasses.replace(device, dw_min_std=given["dw_min_std"])
+        return apply_counts(
+            *(given["words"], noisy, *(given[n] for n in ("cells", "w", "up")), down)
+        )
+
+    mirrored = jax.tree.map(
+        lambda part: part // 2 if jnp.issubdtype(jnp.result_type(part), jnp.integer) else part / 2,
+        arrays[varied],
+    )
+    pair = jax.tree.map(lambda *parts: jnp.stack(parts), arrays[varied], mirrored)
+    together = jax.jit(jax.vmap(after))(pair)
+    for n, own in enumerate(together):
+        alone = jax.jit(after)(jax.tree.map(lambda part, n=n: part[n], pair))
+        np.testing.assert_allclose(own, alone, atol=1e-6)
