@@ -14,7 +14,7 @@ from analogjax.pulses._bits import send_bits
 from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._in_place import change_if
 from analogjax.pulses._lines import Lines, cut_trains, line_probabilities
-from analogjax.pulses._mesh import on_mesh
+from analogjax.pulses._mesh import on_one_cpu
 from analogjax.pulses._scheme import PulseScheme
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
@@ -79,13 +79,9 @@ class BatchedPulses(PulseScheme):
             x, d, learning_rate, device.granularity, **dataclasses.asdict(self)
         )
         array = key, device, cells, w, lines
-        if on_mesh():
-            sent = self._send_at_once(*array)
-        else:
-            # Loops that end when the data say so are what other processors are slow at.
-            sent = jax.lax.platform_dependent(
-                cpu=lambda: self._send_on_cpu(*array), default=lambda: self._send_at_once(*array)
-            )
+        sent = on_one_cpu(
+            lambda: self._send_on_cpu(*array), elsewhere=lambda: self._send_at_once(*array)
+        )
         cut = cut_trains(lines, learning_rate, device.granularity)
         return sent._replace(cut=cut, slots=jnp.sum(lines.length))
 

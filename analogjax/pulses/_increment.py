@@ -7,7 +7,7 @@ from analogjax.devices import AnyCells, Device
 from analogjax.pulses._apply_counts import PASSES, apply_counts
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._in_place import change_if
-from analogjax.pulses._mesh import on_mesh
+from analogjax.pulses._mesh import on_one_cpu
 from analogjax.pulses._send_list import MANY, Progress, send_counts
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._words import draw_words, uniform
@@ -41,13 +41,9 @@ def send_increment(
     down = increment < 0
     few = jnp.sum(wanted) < MANY * count.size  # Of the wanted ones, which are known already.
     args = key_noise, device, cells, w, count, down
-    if on_mesh():
-        w, total = _send_all(*args, PASSES)
-    else:
-        # Working through a list is sequential, which other processors are slow at.
-        w, total = jax.lax.platform_dependent(
-            cpu=lambda: _send_listed_or_all(*args, few), default=lambda: _send_all(*args, PASSES)
-        )
+    w, total = on_one_cpu(
+        lambda: _send_listed_or_all(*args, few), elsewhere=lambda: _send_all(*args, PASSES)
+    )
     return Sent(w, jnp.where(down, 0, count), jnp.where(down, count, 0), total)
 
 
