@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import elementwise
-from analogjax.pulses._listing import set_bits
+from analogjax.pulses._listing import visit_set_bits
 from analogjax.pulses._words import normals, stream, uniform
 
 # Passes that suit processors which wait at each turn of a loop to learn whether it ends.
@@ -104,28 +104,21 @@ def _rest_in_pieces(words, device, cells, carry):
     """The weights after what is left for few crosspoints, so many of them taken together."""
     i, up, down, w = carry
     shape = words.shape
-    listed, total = set_bits((up + down > 0).ravel())
 
-    def one_piece(carry):
-        start, w = carry
-        at = start + jnp.arange(_PIECE)
-        k = listed[jnp.minimum(at, words.size - 1)]
-
+    def one_piece(k, there, row):
         def own(part):
             return jnp.broadcast_to(part, shape).ravel()[k] if _is_array(part) else part
 
-        some_up, some_down = (jnp.where(at < total, own(part), 0) for part in (up, down))
+        some_up, some_down = (jnp.where(there, own(part), 0) for part in (up, down))
         some = own(words), *jax.tree.map(own, (device, cells))
         *_, after = jax.lax.while_loop(
             lambda carry: jnp.any(carry[1] + carry[2] > 0),
             functools.partial(_one_pulse, *some),
-            (i, some_up, some_down, jax.tree.map(lambda part: part[k], w)),
+            (i, some_up, some_down, jax.tree.map(lambda part: part[k], row)),
         )
-        k = jnp.where(at < total, k, words.size)
-        return start + _PIECE, jax.tree.map(
-            lambda part, new: part.at[k].set(new, mode="drop"), w, after
-        )
+        k = jnp.where(there, k, words.size)
+        return jax.tree.map(lambda part, new: part.at[k].set(new, mode="drop"), row, after)
 
-    row = jax.tree.map(jnp.ravel, w)
-    _, row = jax.lax.while_loop(lambda carry: carry[0] < total, one_piece, (jnp.int32(0), row))
+    left = (up + down > 0).ravel()
+    row = visit_set_bits(left, _PIECE, one_piece, jax.tree.map(jnp.ravel, w))
     return jax.tree.map(lambda part: part.reshape(shape), row)

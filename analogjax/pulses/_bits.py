@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from analogjax.devices import AnyCells, Device
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._lines import Lines
-from analogjax.pulses._listing import set_bits
+from analogjax.pulses._listing import visit_set_bits
 from analogjax.pulses._send_list import Progress, send_counts
 from analogjax.pulses._tally import Tally
 from analogjax.pulses._trains import SLOTS, any_output_bit, slots_from, trains
@@ -74,19 +74,15 @@ def send_bits(
 
 def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, progress) -> Progress:
     """The coincidences of up to 32 slots from ``first`` on, of the pairs numbered from ``pair``."""
-    (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
+    inputs, outputs = lines.x.shape[1], lines.d.shape[1]
     slots = slots_from(lines, first)
-    listed, total = set_bits(any_output_bit(keys.d, lines, pair, first, slots).ravel())
-    some = min(max(_BITS // inputs, 1), pairs * outputs)
+    any_bit = any_output_bit(keys.d, lines, pair, first, slots).ravel()
 
-    def some_outputs(carry):
-        start, progress = carry
-        at = start + jnp.arange(some)
-        line = listed[jnp.minimum(at, listed.size - 1)]
+    def some_outputs(line, there, progress):
         own, output = line // outputs, line % outputs
         x, d = lines.x[own], lines.d.ravel()[line][:, None]
         vector = (pair + own)[:, None]
-        length = jnp.where(at[:, None] < total, lines.length[own], 0.0)
+        length = jnp.where(there[:, None], lines.length[own], 0.0)
         words_x = trains(
             keys.x, vector, jnp.arange(inputs), lines.gain_x[own] * x, length, first, slots
         )
@@ -97,8 +93,6 @@ def _send_words(keys: _Keys, device, cells, shape, lines: Lines, pair, first, pr
         column = (pair + own) % (shape[1] // outputs) * outputs + output
         place = jnp.arange(inputs) * shape[1] + column[:, None]
         down = (x > 0) == (d > 0)
-        return start + some, send_counts(keys.noise, device, cells, count, down, place, progress)
+        return send_counts(keys.noise, device, cells, count, down, place, progress)
 
-    return jax.lax.while_loop(
-        lambda carry: carry[0] < total, some_outputs, (jnp.int32(0), progress)
-    )[1]
+    return visit_set_bits(any_bit, max(_BITS // inputs, 1), some_outputs, progress)

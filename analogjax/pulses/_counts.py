@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from analogjax.pulses._batching import one_by_one
 from analogjax.pulses._lines import Lines, outer_sum
-from analogjax.pulses._listing import set_bits
+from analogjax.pulses._listing import visit_set_bits
 from analogjax.pulses._trains import (
     SLOTS,
     any_output_bit,
@@ -110,34 +110,28 @@ def _count_pairs(key, lines: Lines, columns: int, first) -> tuple[jax.Array, jax
     sum is exact and holds all three numbers. Pairs without any bit on their output lines, which
     are most of them in a convolution, are left out.
     """
-    (pairs, inputs), outputs = lines.x.shape, lines.d.shape[1]
+    inputs, outputs = lines.x.shape[1], lines.d.shape[1]
     key_x, key_d = jax.random.split(key)
     slots = slots_from(lines, first)
-    listed, number = set_bits(any_output_bit(key_d, lines, 0, first, slots).any(axis=1))
-    size, groups = min(_CHUNK, pairs), columns // outputs
+    any_bit = any_output_bit(key_d, lines, 0, first, slots).any(axis=1)
+    groups = columns // outputs
 
-    def some_pairs(carry):
-        start, counts = carry
-        at = start + jnp.arange(size)
-        some = listed[jnp.minimum(at, pairs - 1)][:, None]
-        line = jax.tree.map(lambda part: part[some[:, 0]], lines)
-        length = jnp.where(at[:, None] < number, line.length, 0.0)
-        of_x, of_d = (some, jnp.arange(inputs)), (some, jnp.arange(outputs))
+    def some_pairs(k, there, counts):
+        line = jax.tree.map(lambda part: part[k], lines)
+        length = jnp.where(there[:, None], line.length, 0.0)
+        of_x, of_d = (k[:, None], jnp.arange(inputs)), (k[:, None], jnp.arange(outputs))
         words_x = trains(key_x, *of_x, line.gain_x * line.x, length, first, slots)
         words_d = trains(key_d, *of_d, line.gain_d * line.d, length, first, slots)
-        own = (some % groups == jnp.arange(groups))[:, :, None]
+        own = (k[:, None] % groups == jnp.arange(groups))[:, :, None]
 
-        def one_slot(k, counts):
-            x, d = _coded_bits(words_x, line.x, k), _coded_bits(words_d, line.d, k)
-            d = (own * d[:, None]).reshape(size, columns)
+        def one_slot(slot, counts):
+            x, d = _coded_bits(words_x, line.x, slot), _coded_bits(words_d, line.d, slot)
+            d = (own * d[:, None]).reshape(len(k), columns)
             return _sum(counts, _decoded(outer_sum(x, d, columns)))
 
-        return start + size, jax.lax.fori_loop(jnp.uint32(0), slots, one_slot, counts)
+        return jax.lax.fori_loop(jnp.uint32(0), slots, one_slot, counts)
 
-    start = jnp.int32(0), _none(inputs, columns)
-    if size == pairs:
-        return some_pairs(start)[1]
-    return jax.lax.while_loop(lambda carry: carry[0] < number, some_pairs, start)[1]
+    return visit_set_bits(any_bit, _CHUNK, some_pairs, _none(inputs, columns))
 
 
 def _coded_bits(words: jax.Array, vectors: jax.Array, slot) -> jax.Array:

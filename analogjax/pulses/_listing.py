@@ -1,9 +1,40 @@
 """Where the few set bits of many are, at a cost that hardly follows the many."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import jax
 import jax.numpy as jnp
 
+State = TypeVar("State")
+
 _WORD = 32
+
+
+def visit_set_bits(
+    bits: jax.Array,
+    together: int,
+    visit: Callable[[jax.Array, jax.Array, State], State],
+    state: State,
+) -> State:
+    """The state after a visit to the set bits in ascending order, so many at a time.
+
+    Args:
+      bits: booleans, ``(n,)``.
+      together: how many bits a visit takes; all if that is more.
+      visit: takes the places of some bits, int32, ``(together,)``, whether there is a set bit at
+        each (in the last visit there may be fewer), and the state; gives the state.
+      state: the state before.
+    """
+    listed, total = set_bits(bits)
+    together = min(together, bits.size)
+
+    def some(carry):
+        start, state = carry
+        at = start + jnp.arange(together)
+        return start + together, visit(listed[jnp.minimum(at, bits.size - 1)], at < total, state)
+
+    return jax.lax.while_loop(lambda carry: carry[0] < total, some, (jnp.int32(0), state))[1]
 
 
 def set_bits(bits: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import AnyCells, Device
-from analogjax.pulses._listing import set_bits
+from analogjax.pulses._listing import visit_set_bits
 from analogjax.pulses._words import normals, stream, words_at
 
 # Pulses a crosspoint from which a CPU is faster with passes over the whole array than with a list.
@@ -66,23 +66,16 @@ def send_counts(
       place: numbers of their crosspoints, likewise.
       progress: the array before.
     """
-    listed, total = set_bits((count > 0).ravel())
-    some = min(_LIST, listed.size)
 
-    def some_entries(carry):
-        start, progress = carry
-        at = start + jnp.arange(some)
-        k = listed[jnp.minimum(at, listed.size - 1)]
+    def some_entries(k, there, progress):
         pulses = PulseList(
             place=place.ravel()[k],
             down=down.ravel()[k],
-            times=jnp.where(at < total, count.ravel()[k], 0),
+            times=jnp.where(there, count.ravel()[k], 0),
         )
-        return start + some, send_list(key, device, cells, pulses, progress)
+        return send_list(key, device, cells, pulses, progress)
 
-    return jax.lax.while_loop(
-        lambda carry: carry[0] < total, some_entries, (jnp.int32(0), progress)
-    )[1]
+    return visit_set_bits((count > 0).ravel(), _LIST, some_entries, progress)
 
 
 def send_list(
