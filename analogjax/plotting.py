@@ -73,6 +73,15 @@ def plot_pulse_response(
         the mean device comes close to its bounds.
       cycles: how many times up and down.
       examples: single crosspoints to show.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.plotting import plot_pulse_response
+      >>> axes = Figure().subplots()
+      >>> plot_pulse_response(axes, SoftBounds.with_states(4), half=8, cycles=1)
+      >>> axes.get_ylabel()
+      'weight'
     """
     key = jax.random.key(0) if key is None else key
     half = int(np.clip(2 * float(device.n_states), 4, 2000)) if half is None else half
@@ -100,6 +109,15 @@ def plot_response_factors(axes, device: Device) -> None:
     Args:
       axes: matplotlib axes.
       device: the device, of finite range.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.plotting import plot_response_factors
+      >>> axes = Figure().subplots()
+      >>> plot_response_factors(axes, SoftBounds.with_states(4))
+      >>> axes.get_ylabel()
+      'step / granularity'
     """
     w, up, down, _ = _mean_response(device)
     axes.plot(w, up, color="C2", lw=1.8, label="$q_+$, an up pulse")
@@ -120,6 +138,15 @@ def plot_symmetry(axes, device: Device) -> None:
     Args:
       axes: matplotlib axes.
       device: the device, of finite range.
+
+    Example:
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.plotting import plot_symmetry
+      >>> axes = Figure().subplots()
+      >>> plot_symmetry(axes, SoftBounds.with_states(4))
+      >>> axes.get_legend().get_texts()[-1].get_text()
+      'symmetric point, 0'
     """
     w, up, down, symmetric = _mean_response(device)
     axes.plot(w, (down + up) / 2, color="C0", lw=1.8, label="$F$, mean of both steps")
@@ -149,6 +176,16 @@ def plot_fit(axes, device: Device, pulses: np.ndarray, conductance: np.ndarray) 
       device: the fitted device.
       pulses: directions, -1, 0 or +1, ``(n,)``.
       conductance: measured weights, ``(n + 1,)`` or ``(curves, n + 1)``.
+
+    Example:
+      >>> import numpy as np
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.plotting import plot_fit
+      >>> axes = Figure().subplots()
+      >>> plot_fit(axes, SoftBounds.with_states(4), np.ones(2), np.array([0.0, 0.4, 0.8]))
+      >>> axes.get_lines()[-1].get_ydata().tolist()  # The fitted mean device.
+      [0.0, 0.5, 0.75]
     """
     measured = np.atleast_2d(conductance)
     count = np.arange(measured.shape[1])
@@ -175,6 +212,15 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
     Args:
       axes: matplotlib axes.
       curves: accuracies in [0, 1], ``(epochs, seeds)``, by the name to show.
+
+    Example:
+      >>> import numpy as np
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.plotting import plot_accuracy
+      >>> axes = Figure().subplots()
+      >>> plot_accuracy(axes, {"two seeds": np.array([[0.5, 0.75], [0.75, 1.0]])})
+      >>> axes.get_lines()[0].get_ydata().tolist()
+      [62.5, 87.5]
     """
     colors = _run_colors(curves)
     for name, accuracy in curves.items():
@@ -315,6 +361,16 @@ def plot_accuracy_over_time(
 
     Raises:
       ValueError: if a time is not above 0.
+
+    Example:
+      >>> import numpy as np
+      >>> from matplotlib.figure import Figure
+      >>> from analogjax.plotting import plot_accuracy_over_time
+      >>> axes = Figure().subplots()
+      >>> repeats = np.array([[0.75, 0.5], [1.0, 0.75]])
+      >>> plot_accuracy_over_time(axes, np.array([1.0, 1e6]), {"aware": repeats})
+      >>> axes.get_lines()[0].get_ydata().tolist()
+      [87.5, 62.5]
     """
     times = np.asarray(times)
     if not np.all(times > 0):

@@ -1,4 +1,4 @@
-"""``analogjax compare``: the same network on the same devices under every rule."""
+"""``analogjax compare``: the same network on the same devices under several rules."""
 
 import dataclasses
 import threading
@@ -34,7 +34,9 @@ from analogjax.experiments._versions import versions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareOptions:
-    """Train the same network on the same devices with digital SGD and with every analog rule.
+    """Train the same network on the same devices under digital SGD and several analog rules.
+
+    These are analog SGD, Tiki-Taka, mixed precision, and residual learning, also through a buffer.
 
     Attributes:
       task: what to train on.

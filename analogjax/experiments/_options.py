@@ -101,8 +101,8 @@ class CheckpointOptions:
 class MeshOptions:
     """How many devices share one training.
 
-    Numbers change no draw, but where none is given a CPU draws otherwise: it lists pulses rather
-    than counting them.
+    Numbers change no draw, but where none is given a CPU may draw otherwise: it lists the pulses of
+    large arrays where they are few, rather than counting them.
 
     Attributes:
       data_devices: devices that share each mini-batch.

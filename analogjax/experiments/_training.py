@@ -107,6 +107,27 @@ def make_training(
 
     Raises:
       ValueError: if the batch size is below 1 or above the number of training samples.
+
+    Example:
+      >>> import jax, numpy as np, optax
+      >>> import analogjax
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.experiments import ImageSet, make_training
+      >>> from analogjax.nn import linen as ann
+      >>> images, classes = np.eye(4, dtype=np.float32), np.arange(4)
+      >>> def optimizer(key):
+      ...     return analogjax.analog_sgd(0.5, SoftBounds.with_states(100), key=key)
+      >>> training = make_training(
+      ...     ann.Dense(4, use_bias=False),
+      ...     optimizer,
+      ...     ImageSet(images, classes, images, classes),
+      ...     batch_size=4,
+      ... )
+      >>> epoch, state = jax.jit(training.epoch), training.init(jax.random.key(0))
+      >>> for _ in range(20):
+      ...     state, metrics = epoch(state)
+      >>> metrics.test_accuracy.item()
+      1.0
     """
     samples = len(data.train_labels)
     if not 1 <= batch_size <= samples:

@@ -46,6 +46,13 @@ def responses(
 
     Raises:
       ValueError: if nothing is analog, or a label is unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.inference import responses
+      >>> params = {"kernel": jnp.array([[0.5, -1.0], [0.25, 0.75]])}
+      >>> responses(None, params)["kernel"].total.item()
+      2.5
     """
     found = {}
     for name, w in analog_weights(params, param_labels).items():

@@ -6,7 +6,8 @@ interface, ``apply(key, device, cells, w, x, d, learning_rate) -> w``, and each 
 the one before it:
 
 - :class:`CoincidencePulses`: the exact bit trains, sample by sample; the yardstick.
-- :class:`BatchedPulses`: the counts of a mini-batch drawn at once; the default.
+- :class:`BatchedPulses`: those of a mini-batch listed where they are few, else counted at once; the
+  default.
 - :class:`ExpectedPulses`: the mean-field recursion of the theory papers.
 """
 

@@ -120,7 +120,8 @@ def agad(
       P_j &\leftarrow (1 - \rho) P_j + \rho A_j, \quad \rho = \min(tail\_weighting / s, 1)
 
     and pulses :math:`n_j` leave the buffer as in :func:`chopped_tiki_taka`; none are written in
-    the first phase, which has nothing to compare with. The weight is
+    the first s + 1 sweeps, which have no mean of a whole phase to compare with: what leaves the
+    buffer then is lost. The weight is
     :math:`W = C + \gamma\, c A`; the initial weights are on C.
 
     Args:

@@ -51,8 +51,9 @@ def buffered_residual_learning(
     A tile of few states keeps hardly any average: it forgets within as many pulses as it has
     states, so that what :func:`residual_learning` passes on is mostly the noise of single samples,
     and a coarse tile moves by that. The buffer averages over about :math:`(g / \beta)^2` reads
-    instead. Its price is a number for each weight kept digitally, as in :func:`tiki_taka_v2`, of
-    which this is the case of two tiles without forgetting.
+    instead. Its price is a number for each weight kept digitally, as in :func:`tiki_taka_v2`. On
+    two tiles it is that rule without forgetting, with ``momentum=0`` and reads that are not
+    multiplied by :math:`\gamma`.
 
     Args:
       learning_rate: :math:`\alpha`, change of the last tile per unit of gradient, a number or a

@@ -148,7 +148,7 @@ def mixed_precision(
       device: what the crosspoints are made of.
       key: PRNG key or seed of all crosspoints and pulses.
       transfer_every: steps (mini-batches) between two writings.
-      momentum: :math:`\mu`, in [0, 1).
+      momentum: :math:`\mu`, in [0, 1].
       x_bins: levels that each input vector is rounded to, between minus and plus its largest
         entry; 0 for none, else at least 2.
       d_bins: the same for each error vector.

@@ -1,4 +1,4 @@
-"""Tiki-Taka: one array gathers the gradient, another takes it over column by column."""
+"""Tiki-Taka: one array gathers the gradient, another takes it over line by line."""
 
 from collections.abc import Sequence
 

@@ -79,7 +79,8 @@ def tiki_taka_v2(
 
     .. math::
       A &\leftarrow \mathrm{pulse}(A, -\alpha\,\delta x^T) \quad\text{each sample} \\
-      h_j &= H_j + \beta A_j \quad\text{every } T \text{ steps, } j \text{ the next line} \\
+      h_j &= H_j + \beta s A_j \quad\text{every } T \text{ steps, } j \text{ the next line},
+        \quad s = \gamma \text{ if positive, else } 1 \\
       n_j &= \mathrm{trunc}(h_j / \theta), \quad |n| \le n_{max},
         \quad \theta = threshold\cdot g_C \\
       C_j &\leftarrow \mathrm{pulse}(C_j, n_j) \\

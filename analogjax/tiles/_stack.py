@@ -79,7 +79,23 @@ def of_one_device(devices: Sequence[Device]) -> list[range]:
 
 
 def effective_weight(stack: TileStack) -> jax.Array:
-    """The weight matrix the stack stands for, ``(in, out)``."""
+    r"""The weight matrix the stack stands for, ``(in, out)``.
+
+    .. math:: W = \sum_n s_n W_n, \quad s_n \text{ the significance of tile } n
+
+    Args:
+      stack: the tiles.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import effective_weight, program_stack
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> w = jnp.array([[0.25, -0.5]])
+      >>> stack = program_stack(jax.random.key(0), devices, w, jnp.array([1.0, 0.5]))
+      >>> effective_weight(stack).tolist()
+      [[0.25, -0.5]]
+    """
     last = read(stack.tiles[-1])
     if len(stack.tiles) == 1:
         return last

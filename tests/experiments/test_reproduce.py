@@ -97,6 +97,19 @@ def test_some_lines_alone_and_then_the_others(tmp_path):
 
 
 @pytest.mark.usefixtures("toy")
+def test_a_page_tells_which_lines_have_fewer_seeds(tmp_path):
+    def table():
+        lines = (tmp_path / "page.md").read_text().splitlines()
+        return [line.split(" | ")[:-1] for line in lines if line.startswith("|")]
+
+    assert main(["reproduce", "toy", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    assert table()[0] == ["| ", "published", "here"]
+    assert main(["reproduce", "toy", "--only", "factor 2", "--out", str(tmp_path)]) == 0
+    assert table()[0] == ["| ", "published", "here", "seeds"]
+    assert [line[-1] for line in table()[2:]] == ["1", "2"]
+
+
+@pytest.mark.usefixtures("toy")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -118,7 +118,7 @@ def _draw_ends(axes, rows, panel, x):
     own = [row for row in rows if row["panel"] == panel]
     draw_lines(axes, own, lambda row: "here", x=x, value="loss")
     crosses = {row[x]: PUBLISHED[label(row)].value for row in own}
-    axes.loglog([*crosses], [*crosses.values()], "kx", ms=8, label="published")
+    axes.loglog([*crosses], [*crosses.values()], "kx", ms=8, label="authors' script")
 
 
 def _starts_agree(values: Values) -> bool:
@@ -139,10 +139,10 @@ REPRODUCTION = Reproduction(
     about=(
         "Least squares, 100 rows of 50 inputs as one mini-batch, products that see weights with "
         "noise. Devices all alike with steps that fall linearly to zero at the bounds +-tau, and "
-        "the mean of their pulses. Published numbers: one run each at the paper's settings, on "
-        "data of its own. Right: bounds of +-1, so that some of the weights sought are out of "
-        "reach; the authors' loss has no factor of a half there, so that the paper's plot ends at "
-        "twice ours, about 0.07."
+        "the mean of their pulses. Beside: one run each of the authors' script at the paper's "
+        "settings, on data of its own. Right: bounds of +-1, so that some of the weights sought "
+        "are out of reach; the authors' loss has no factor of a half there, so that the paper's "
+        "plot ends at twice ours, about 0.07."
     ),
     cells=cells,
     make=make,
@@ -158,7 +158,7 @@ REPRODUCTION = Reproduction(
             "A hundred times the variance makes it less than ten times as high.", _less_than_tenfold
         ),
         Claim("It is the same within 5 % wherever the weights start.", _starts_agree),
-        Claim("Each ends within a factor of 1.5 of the published number.", near(PUBLISHED, 1.5)),
+        Claim("Each ends within a factor of 1.5 of the authors' script.", near(PUBLISHED, 1.5)),
     ),
     draw=draw,
     duration={"quick": "half a minute", "paper": "half a minute"},

@@ -302,7 +302,7 @@ REPRODUCTION = Reproduction(
     about=(
         "LeNet-5 on MNIST, ten-state soft-bounds devices with all their variation, batch 8, 100 "
         "epochs. Residual learning has the periods 2 * 5^k and the rates 0.1 * 1.2^n of the "
-        "publication, one column a transfer, and stages that end at plateaus of the loss; its "
+        "publication, one input line a transfer, and stages that end at plateaus of the loss; its "
         "gradient has the learning rate that the paper prints, 0.05, halved every 30 epochs, or "
         "the constant 1.0 that the published code has. That code fills the tiles from the last one "
         "on a CPU; on a GPU, as in the published runs, from the last but one, which averages. The "

@@ -70,23 +70,35 @@ def page(content: dict[str, Any], figure: str | None) -> str:
 
 
 def _table(content: dict[str, Any]) -> list[str]:
+    """A line for each label; the column of seeds only where some lines have fewer than others."""
+    results = content["results"]
+    published = any("published" in result for result in results)
+    seeds = len({len(result["values"]) for result in results}) > 1
     unit = f" ({content['unit']})" if content["unit"] else ""
-    rows = content["results"]
-    published = any("published" in row for row in rows)
-    header = ["", *([content["beside"]] if published else []), f"here{unit}", "seconds"]
-    lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
-    for row in rows:
-        cells = [row["label"]]
-        if published:
-            cells.append(
-                _number(content, Published(row["published"], row["published_spread"]))
-                if "published" in row
-                else "-"
-            )
-        cells.append(_number(content, _mean(row["values"])))
-        cells.append(_seconds(statistics.mean(row["seconds"])))
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    header = ["", content["beside"], f"here{unit}", "seeds", "seconds"]
+    table = [
+        [
+            cell
+            for cell, shown in zip(cells, (True, published, True, seeds, True), strict=True)
+            if shown
+        ]
+        for cells in (header, *(_cells(content, result) for result in results))
+    ]
+    head, *rows = (f"| {' | '.join(cells)} |" for cells in table)
+    return [head, "|---" * len(table[0]) + "|", *rows]
+
+
+def _cells(content: dict[str, Any], result: dict[str, Any]) -> list[str]:
+    published = "-"
+    if "published" in result:
+        published = _number(content, Published(result["published"], result["published_spread"]))
+    return [
+        result["label"],
+        published,
+        _number(content, _mean(result["values"])),
+        str(len(result["values"])),
+        _seconds(statistics.mean(result["seconds"])),
+    ]
 
 
 def _mean(values: list[float]) -> Published:

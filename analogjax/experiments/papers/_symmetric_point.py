@@ -114,7 +114,7 @@ REPRODUCTION = Reproduction(
         "Least squares, 100 rows of 50 inputs as one mini-batch without noise, from weights of "
         "one. Devices all alike with steps that fall linearly to zero at the bounds +-3.5; "
         "asymmetry c makes the steps down weaker by that share, which moves the symmetric point to "
-        "3.5 c / (2 - c). Tiki-Taka has a share of 0.4 of the fast array and transfers all columns "
+        "3.5 c / (2 - c). Tiki-Taka has a share of 0.4 of the fast array and transfers all lines "
         "at each step, read through default converters as the authors' script has it: read "
         "perfectly, it ends ten times lower where it works. The loss is the mean of the last "
         "hundred steps; crosses: runs of that script, one each, on one problem."

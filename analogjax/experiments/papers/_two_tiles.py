@@ -34,8 +34,8 @@ def train_network(
 ):
     """A whole training under digital SGD, analog SGD or Tiki-Taka, as the authors' scripts have it.
 
-    ``images`` gives the image set of a name. One column is transferred each step, at the rate of
-    the digital parameters. Arrays are read through default converters and have a learned scale of
+    ``images`` gives the image set of a name. Each step transfers one input line, at the rate of the
+    digital parameters. Arrays are read through default converters and have a learned scale of
     their outputs.
     """
     digital = rule == "digital SGD"
