@@ -59,8 +59,9 @@ class Ideal(Device):
         """The constants of any number of crosspoints, all alike: scalars without bounds."""
         del key, shape
         check_device(self)
-        step, bound = jnp.asarray(self.dw_min), jnp.asarray(jnp.inf)
-        return Cells(step, step, bound, -bound)
+        # Arrays of their own, so that a state can be donated.
+        bound = jnp.asarray(jnp.inf)
+        return Cells(jnp.array(self.dw_min), jnp.array(self.dw_min), bound, -bound)
 
     def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Sizes of the next up and the next down pulse: ``dw_min``."""

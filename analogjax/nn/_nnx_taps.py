@@ -112,8 +112,8 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
     """As ``nnx.value_and_grad(loss_fn)``, with the factors of every analog layer.
 
     Args:
-      loss_fn: a function of a model and further arguments that returns a loss, or a pair of a
-        loss and something else if ``has_aux``.
+      loss_fn: a function of a model, its first argument, and further arguments, that returns a
+        loss, or a pair of a loss and something else if ``has_aux``.
       has_aux: as for ``nnx.value_and_grad``.
 
     Returns:
@@ -124,6 +124,7 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
       model.
 
     Raises:
+      TypeError: if the first argument is no ``nnx.Module``.
       ValueError: if a layer is called under a transformation whose steps would share one tap; see
         :class:`Tap` for what ``nnx.scan`` and ``nnx.vmap`` need. ``nnx.remat`` and ``nnx.jit``
         need nothing.
@@ -139,15 +140,23 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
       ((4, 2), (4, 3))
     """
 
-    def wrapped(model: nnx.Module, *args):
+    def wrapped(model: nnx.Module, *args, **kwargs):
+        if not isinstance(model, nnx.Module):
+            raise TypeError(
+                f"The first argument must be the model, an nnx.Module, got {type(model).__name__}."
+            )
+
+        def loss_of(model):
+            return loss_fn(model, *args, **kwargs)
+
         graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
-        taps = _taps(loss_fn, graphdef, (params, rest), args)
+        taps = _taps(loss_of, graphdef, (params, rest))
 
         def pure(params, taps):
             tapped = nnx.merge(graphdef, params, rest, copy=True)
             for path, layer in _layers(tapped):
                 layer.tap = Tap(taps[path]) if path in taps else None
-            out = loss_fn(tapped, *args)
+            out = loss_of(tapped)
             loss, aux = out if has_aux else (out, None)
             return loss, (aux, nnx.state(tapped, nnx.Not(nnx.Any(nnx.Param, Tap))))
 
@@ -169,7 +178,7 @@ def _layers(model: nnx.Module) -> list[tuple[str, Tapped]]:
     ]
 
 
-def _taps(loss_fn, graphdef, state, args) -> dict[str, Pairs]:
+def _taps(loss_of, graphdef, state) -> dict[str, Pairs]:
     """The taps of each analog layer that the loss calls; found while tracing, nothing runs."""
 
     def run(making, state):
@@ -177,7 +186,7 @@ def _taps(loss_fn, graphdef, state, args) -> dict[str, Pairs]:
         layers = _layers(model)
         for _, layer in layers:
             layer.tap, layer.making = (Tap(()) if making else None), making
-        loss_fn(model, *args)
+        loss_of(model)
         made = {
             path: (layer, layer.tap.get_value()) for path, layer in layers if layer.tap is not None
         }

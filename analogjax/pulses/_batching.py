@@ -50,9 +50,12 @@ def _with_rule(fn, rule):
             isinstance(leaf, jax.core.Tracer) or getattr(leaf, "ndim", 0) > 0 for leaf in leaves
         ]
 
+        # Without the others, which are tracers that this would keep.
+        known = [None if g else leaf for g, leaf in zip(given, leaves, strict=True)]
+
         def on_given(*values):
             rest = iter(values)
-            full = [next(rest) if g else leaf for g, leaf in zip(given, leaves, strict=True)]
+            full = [next(rest) if g else leaf for g, leaf in zip(given, known, strict=True)]
             return fn(*jax.tree.unflatten(treedef, full))
 
         values = [leaf for g, leaf in zip(given, leaves, strict=True) if g]

@@ -36,7 +36,8 @@ def analog_sgd(
 
     Returns:
       An optax gradient transformation. Pass ``factors=`` to ``update`` to simulate the pulses of
-      every sample. With gradients alone the pulses of the mini-batch's *sum* are sent, in which
+      every sample: they are sent in the place of the gradient, whatever a transformation before
+      has made of that. With gradients alone the pulses of the mini-batch's *sum* are sent, in which
       up and down have already cancelled: that is faster and flatters the device.
 
     Raises:

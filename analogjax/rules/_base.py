@@ -7,11 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from analogjax.devices import is_concrete
 from analogjax.pulses import Factors
 from analogjax.rules._alike import map_alike
-from analogjax.rules._checks import as_key, check_finite, check_pair, check_rate, matrix_shape
+from analogjax.rules._checks import (
+    as_key,
+    check_finite,
+    check_pair,
+    check_rate,
+    is_finite,
+    matrix_shape,
+)
 from analogjax.rules._paths import leaf_address, leaf_name
 from analogjax.rules._signal import Signal
+from analogjax.rules._single import in_single
 from analogjax.rules._warm_start import WarmStart
 
 
@@ -75,7 +84,8 @@ def analog_transformation(
     tree with a :class:`Factors` at the path of each parameter, or a tuple of them, one for each
     use of the parameter) as optional extra arguments, and ignores any other. It emits
     ``W(new tiles) - params``, so that the parameters follow the tiles whatever happened to them
-    in between.
+    in between. Called outside of ``jit`` it is compiled once, and says so at once if a signal is
+    not finite.
 
     Args:
       learning_rate: weight change per unit of gradient, a number or a schedule.
@@ -89,23 +99,22 @@ def analog_transformation(
     """
     check_rate("learning_rate", learning_rate)
 
+    @in_single
     def init_fn(params):
-        root = as_key(key)
+        root = jax.tree.map(jnp.copy, as_key(key))  # Its own, so that a state can be donated.
         devices_key = jax.random.fold_in(root, 0)
         weights = {}
         for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
             name = leaf_name(path)
+            if name in weights:
+                raise ValueError(f"Two parameters have the path '{name}': rename one of them.")
             w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
             weights[name] = rule.init(jax.random.fold_in(devices_key, leaf_address(name)), w)
         stages = () if warm_start is None else warm_start.init()
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
-    def update_fn(updates, state, params=None, *, value=None, factors=None, **extra_args):
-        del extra_args
-        if params is None:
-            raise ValueError(
-                "An analog rule needs the parameters: call update(grads, state, params)."
-            )
+    def update_all(updates, state, params, value, factors):
+        """The emitted updates, the new state, and whether each signal is finite."""
         stages, stage = state.warm_start, None
         if warm_start is not None:
             stages, stage = warm_start.advance(stages, state.count, value)
@@ -114,6 +123,7 @@ def analog_transformation(
         pairs = None if factors is None else _by_name(factors)
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
         names = [leaf_name(path) for path, _ in leaves]
+        _check_same(names, state.weights)
         keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
         signals = []
         for name, (_, gradient) in zip(names, leaves, strict=True):
@@ -126,16 +136,53 @@ def analog_transformation(
             return own_state, rule.effective(own_state)
 
         states = [state.weights[name] for name in names]
+        for name, own_state, (_, gradient) in zip(names, states, leaves, strict=True):
+            _check_shape(name, jax.eval_shape(rule.effective, own_state).shape, gradient)
         stepped = map_alike(step, list(zip(keys, states, signals, strict=True)))
-        new, weights = [], {}
+        new, weights, finite = [], {}, {}
         matrices = zip(names, signals, leaves, jax.tree.leaves(params), stepped, strict=True)
         for name, signal, (_, gradient), param, (own_state, w) in matrices:
-            weights[name] = own_state
-            change = w.reshape(param.shape) - param.astype(jnp.float32) + check_finite(name, signal)
-            new.append(change.astype(gradient.dtype))
-        return jax.tree.unflatten(treedef, new), AnalogState(count, state.key, stages, weights)
+            weights[name], finite[name] = own_state, is_finite(signal)
+            change = w.reshape(param.shape) - param.astype(jnp.float32)
+            # Pulse counts of a NaN are silently zero, so that a broken loss would look like a
+            # network that merely stops learning.
+            new.append((change + jnp.where(finite[name], 0.0, jnp.nan)).astype(gradient.dtype))
+        state = AnalogState(count, state.key, stages, weights)
+        return jax.tree.unflatten(treedef, new), state, finite
+
+    compiled = jax.jit(update_all)
+
+    def update_fn(updates, state, params=None, *, value=None, factors=None, **extra_args):
+        del extra_args
+        if params is None:
+            raise ValueError(
+                "An analog rule needs the parameters: call update(grads, state, params)."
+            )
+        given = updates, state, params, value, factors
+        traced = not all(map(is_concrete, jax.tree.leaves(given)))
+        new, state, finite = in_single(update_all if traced else compiled)(*given)
+        check_finite(finite)
+        return jax.tree.map(lambda new, old: new.astype(old.dtype), new, updates), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _check_same(names: list[str], weights: dict[str, Any]) -> None:
+    """Raises a ValueError if the state was made for parameters of other names."""
+    if sorted(names) != sorted(weights):
+        raise ValueError(
+            f"The state was made for the parameters {[*weights]}, but update was given {names}: "
+            f"give init and update the same tree."
+        )
+
+
+def _check_shape(name: str, shape: tuple[int, ...], gradient: jax.Array) -> None:
+    """Raises a ValueError if the state of a parameter was made for another shape."""
+    if matrix_shape(name, gradient) != shape:
+        raise ValueError(
+            f"The state of '{name}' was made for a matrix of shape {shape}, but its gradient has "
+            f"the shape {gradient.shape}: make a new state with init."
+        )
 
 
 def _step_keys(key, names: list[str], num_keys: int) -> list[jax.Array]:

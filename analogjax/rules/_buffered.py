@@ -238,6 +238,8 @@ def buffered_settings(
         "pulses": pulses or BatchedPulses(),
         "transfer_pulses": transfer_pulses
         or BatchedPulses(
-            desired_bl=max_pulses, update_management=False, update_bl_management=False
+            desired_bl=check_count("max_pulses", max_pulses),
+            update_management=False,
+            update_bl_management=False,
         ),
     }

@@ -14,8 +14,13 @@ from analogjax.rules._signal import Signal
 
 def check_rate(name: str, rate) -> None:
     """Raises a ValueError if a rate that can be seen, no schedule, is negative or not a number."""
-    if not callable(rate):
-        check_at_least_0(name, rate)
+    if callable(rate):
+        return
+    if jnp.ndim(rate) != 0:
+        raise ValueError(
+            f"{name} must be one number or a schedule, got an array of shape {jnp.shape(rate)}."
+        )
+    check_at_least_0(name, rate)
 
 
 def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
@@ -65,14 +70,14 @@ def as_key(key) -> jax.Array:
 
 def device_list(device, num_tiles: int) -> tuple[Device, ...]:
     """The device of each tile, from one device for all or one for each; checks their ranges."""
-    devices = tuple(device) if isinstance(device, Sequence) else (device,) * num_tiles
+    several = isinstance(device, Sequence) and not isinstance(device, str)
+    devices = tuple(device) if several else (device,) * num_tiles
     if len(devices) != num_tiles:
         raise ValueError(f"Got {len(devices)} devices for {num_tiles} tiles: give one for each.")
     for one in devices:
-        if not hasattr(one, "apply_pulse"):
-            raise TypeError(
-                f"device must be a device of analogjax.devices, got {type(one).__name__}."
-            )
+        if isinstance(one, type) or not hasattr(one, "apply_pulse"):
+            what = repr(one) if isinstance(one, (str, type)) else type(one).__name__
+            raise TypeError(f"device must be a device of analogjax.devices, got {what}.")
         check_device(one)
     return devices
 
@@ -99,6 +104,11 @@ def check_pair(name: str, pair: Factors, shape: tuple[int, ...]) -> None:
     groups = outputs // max(own, 1)
     grouped = groups == 1 or lead[-1:] == [groups]
     if pair.x.shape == (*lead, inputs) and own * groups == outputs and grouped:
+        if pair.x.size == 0 or pair.d.size == 0:
+            raise ValueError(
+                f"The factors of '{name}' are empty, of shapes {pair.x.shape} and {pair.d.shape}: "
+                f"a mini-batch needs at least one sample."
+            )
         return
     stacked = pair.x.shape[-1:] == (math.prod(shape[1:-1]),) and own == outputs and len(shape) > 2
     hint = " For layers stacked in one parameter, unroll them into one each." if stacked else ""
@@ -109,18 +119,21 @@ def check_pair(name: str, pair: Factors, shape: tuple[int, ...]) -> None:
     )
 
 
-def check_finite(name: str, signal: Signal) -> jax.Array:
-    """Zero, or NaN if the signal is not finite, to be added to the emitted update.
+def is_finite(signal: Signal) -> jax.Array:
+    """Whether the gradient is finite, or no product of its factors can be other than that."""
+    # The pulse schemes need the largest entries of factors, too: XLA computes them once.
+    if signal.factors is None:
+        most = largest(signal.gradient)
+    else:
+        most = largest(signal.factors.x) * largest(signal.factors.d)
+    return jnp.isfinite(most).all()
 
-    Pulse counts of a NaN are silently zero, so that a broken loss would look like a network that
-    merely stops learning. Outside ``jit`` the error is raised at once.
-    """
-    seen = (signal.gradient,) if signal.factors is None else signal.factors
-    # The pulse schemes need the largest entries, too: XLA computes them once.
-    finite = jnp.all(jnp.stack([jnp.isfinite(largest(part)).all() for part in seen]))
-    if not isinstance(finite, jax.core.Tracer) and not finite:
-        raise ValueError(
-            f"The gradient of '{name}' is not finite (it has NaN or infinite entries): lower the "
-            f"learning rate, or wrap the rule in optax.apply_if_finite to skip such steps."
-        )
-    return jnp.where(finite, 0.0, jnp.nan)
+
+def check_finite(finite: dict[str, jax.Array]) -> None:
+    """Raises a ValueError if it can be seen that the signal of a parameter was not finite."""
+    for name, fine in finite.items():
+        if is_concrete(fine) and not fine:
+            raise ValueError(
+                f"The gradient of '{name}' is not finite (it has NaN or infinite entries): lower "
+                f"the learning rate, or wrap the rule in optax.apply_if_finite to skip such steps."
+            )

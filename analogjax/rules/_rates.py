@@ -15,6 +15,11 @@ def value_at(rate, count: jax.Array):
     return rate(count) if callable(rate) else rate
 
 
+def is_several(value) -> bool:
+    """Whether there is one for each tile: a sequence or an array, no number and no schedule."""
+    return isinstance(value, Sequence) or (not callable(value) and jnp.ndim(value) > 0)
+
+
 def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
     """The significance of each tile, from gamma (tile n has its nth power) or from all of them.
 
@@ -22,7 +27,7 @@ def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
       ValueError: if there are more or fewer of them than tiles, or one is outside of (0, 1], or
         [0, 1] if not ``open_low``.
     """
-    if callable(gamma) or (not isinstance(gamma, Sequence) and jnp.ndim(gamma) == 0):
+    if not is_several(gamma):
         check_range("gamma", gamma, 0.0, 1.0, open_low=open_low)
         return jnp.asarray(gamma, jnp.float32) ** jnp.arange(num_tiles)
     if len(gamma) != num_tiles:
@@ -42,7 +47,7 @@ def periods(transfer_every, transfers: int) -> tuple[int, ...]:
       ValueError: if there are more or fewer than transfers, one is below 1, or they do not increase
         towards the most significant tile.
     """
-    if not isinstance(transfer_every, Sequence):
+    if not is_several(transfer_every):
         nested = check_count("transfer_every", transfer_every)
         # Steps are counted in int32: what is longer never comes.
         several = tuple(min(nested ** (transfers - n), 2**31 - 1) for n in range(transfers))
@@ -69,9 +74,7 @@ def rates(transfer_lr, transfers: int) -> tuple:
     Raises:
       ValueError: if there are more or fewer than transfers, or one is negative.
     """
-    several = (
-        tuple(transfer_lr) if isinstance(transfer_lr, Sequence) else (transfer_lr,) * transfers
-    )
+    several = tuple(transfer_lr) if is_several(transfer_lr) else (transfer_lr,) * transfers
     if len(several) != transfers:
         raise ValueError(
             f"transfer_lr has {len(several)} rates {several}; {transfers + 1} tiles make "

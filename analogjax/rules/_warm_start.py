@@ -53,6 +53,10 @@ class Stages:
         return state, count // self.steps
 
 
+# In the place of a mean that there is not yet. After it no mean rises; NaN would stop debug_nans.
+_NONE = np.finfo(np.float32).max
+
+
 class PlateauState(NamedTuple):
     """What :class:`Plateau` remembers.
 
@@ -60,7 +64,8 @@ class PlateauState(NamedTuple):
       stage: number of plateaus seen, int32.
       total: sum of the losses of the current window.
       count: number of losses in that sum, int32.
-      means: mean losses of the last windows, oldest first, ``(6,)``; NaN where there is none yet.
+      means: mean losses of the last windows, oldest first, ``(6,)``; the largest float32
+        where there is none yet.
     """
 
     stage: jax.Array
@@ -115,7 +120,7 @@ class Plateau:
             check_range("Plateau.patient_threshold", self.patient_threshold, -np.inf, np.inf)
         # Arrays of their own, so that a state can be donated.
         stage, count = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
-        return PlateauState(stage, jnp.zeros(()), count, jnp.full((6,), jnp.nan))
+        return PlateauState(stage, jnp.zeros(()), count, jnp.full((6,), _NONE))
 
     def advance(self, state: PlateauState, count, value):
         """Takes the loss of this step in and says which stage the step belongs to.
@@ -135,12 +140,12 @@ class Plateau:
         rises = jnp.diff(means)
         eager = rises[-1] > self.threshold
         least = self.threshold if self.patient_threshold is None else self.patient_threshold
-        patient = jnp.isfinite(means[0]) & (jnp.sum(rises > least) >= 2)
+        patient = (means[0] < _NONE) & jnp.isfinite(means[0]) & (jnp.sum(rises > least) >= 2)
         trigger = full & jnp.where(state.stage < self.eager, eager, patient)
         new = PlateauState(
             stage=state.stage + trigger,
             total=jnp.where(full, 0.0, total),
             count=jnp.where(full, 0, seen),
-            means=jnp.where(trigger, jnp.nan, means),
+            means=jnp.where(trigger, _NONE, means),
         )
         return new, new.stage

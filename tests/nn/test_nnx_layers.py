@@ -131,3 +131,13 @@ def test_value_and_factors_returns_what_value_and_grad_does(images, has_aux):
 def test_convolutions_that_no_crossbar_does_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         annx.Conv(2, 2, (3, 3), rngs=nnx.Rngs(0), **arguments)
+
+
+def test_arguments_by_name_and_a_first_one_that_is_no_model():
+    model = annx.Linear(4, 2, rngs=nnx.Rngs(0))
+    x = jnp.ones((3, 4))
+    value, (_, factors) = annx.value_and_factors(lambda m, x: m(x).sum())(model, x=x)
+    assert value == model(x).sum()
+    assert factors["kernel"].d.shape == (3, 2)
+    with pytest.raises(TypeError, match=r"first argument must be the model, .* got ArrayImpl"):
+        annx.value_and_factors(lambda x, m: m(x).sum())(x, model)

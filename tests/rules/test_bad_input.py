@@ -1,5 +1,7 @@
 """Wrong settings and arguments get one clear error, which names the value."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -37,6 +39,37 @@ def test_device_field_out_of_range(name):
 def test_device_of_another_type(name):
     with pytest.raises(TypeError, match=r"must be a device of analogjax\.devices, got dict"):
         factory(name)(0.1, {"dw_min": 0.1}, key=0)
+
+
+@everywhere
+@pytest.mark.parametrize("device", ["reram", SoftBounds])
+def test_device_that_is_a_word_or_a_class(name, device):
+    with pytest.raises(TypeError, match=r"device of analogjax\.devices, got ('reram'|<class)"):
+        factory(name)(0.1, device, key=0)
+
+
+@everywhere
+def test_learning_rate_for_each_column(name):
+    with pytest.raises(ValueError, match=r"learning_rate must be one number .* shape \(3,\)"):
+        factory(name)(jnp.ones(3), DEVICE, key=0)
+
+
+@everywhere
+def test_parameters_of_one_path(name):
+    w = jnp.zeros((2, 2))
+    with pytest.raises(ValueError, match="Two parameters have the path 'a/b'"):
+        make(name).init({"a/b": w, "a": {"b": w}})
+
+
+@everywhere
+def test_another_tree_than_that_of_the_state(name):
+    rule = make(name)
+    state = rule.init(PARAMS)
+    with pytest.raises(ValueError, match=r"made for the parameters \['layer/kernel'\], .*'other'"):
+        rule.update({"other": jnp.zeros(SHAPE)}, state, {"other": jnp.zeros(SHAPE)})
+    turned = {"layer": {"kernel": jnp.zeros(SHAPE[::-1])}}
+    with pytest.raises(ValueError, match=rf"'layer/kernel' was made .* {re.escape(str(SHAPE))}"):
+        rule.update(turned, state, turned)
 
 
 @everywhere
@@ -179,3 +212,18 @@ def test_nan_in_the_gradient_is_seen_by_a_rule_that_ignores_the_factors():
     bad = {"layer": {"kernel": jnp.full((3, 2), jnp.nan)}}
     with pytest.raises(ValueError, match="gradient of 'layer/kernel' is not finite"):
         rule.update(bad, rule.init(params), params, factors={"layer": {"kernel": (X, D)}})
+
+
+def test_errors_whose_products_are_not_finite():
+    rule = make("analog_sgd")
+    huge = 1e20 * X, 1e20 * D
+    with pytest.raises(ValueError, match="gradient of 'layer/kernel' is not finite"):
+        rule.update(PARAMS, rule.init(PARAMS), PARAMS, factors={"layer": {"kernel": huge}})
+
+
+def test_factors_of_no_sample():
+    rule = make("analog_sgd")
+    with pytest.raises(ValueError, match="factors of 'layer/kernel' are empty"):
+        rule.update(
+            PARAMS, rule.init(PARAMS), PARAMS, factors={"layer": {"kernel": (X[:0], D[:0])}}
+        )

@@ -255,6 +255,27 @@ def test_low_precision_parameters_keep_their_type_and_the_tiles_theirs(name):
     assert same(weights, composite(name, trained(name)[1].weights["w"]), atol=tolerance)
 
 
+@pytest.mark.parametrize("with_factors", [True, False])
+@pytest.mark.parametrize("name", ["residual_learning", "mixed_precision"])
+def test_double_precision_around_a_rule_changes_nothing_in_it(name, with_factors):
+    rule = make(name, pulses=BatchedPulses(), learning_rate=optax.constant_schedule(0.1))
+    step = jax.jit(rule.update)
+
+    def one_step(dtype):
+        params = {"w": PARAMS["w"].astype(dtype)}
+        pair = Factors(*(jnp.asarray(part, dtype) for part in batch(0)))
+        more = {"factors": {"w": pair}} if with_factors else {}
+        return step({"w": gradient(pair)}, rule.init(params), params, **more)
+
+    updates, state = one_step(jnp.float32)
+    with jax.enable_x64(True):
+        wide, same_state = one_step(jnp.float64)
+        assert wide["w"].dtype == jnp.float64
+    kinds = [jax.tree.map(lambda leaf: leaf.dtype, s) for s in (state, same_state)]
+    assert kinds[0] == kinds[1]
+    np.testing.assert_allclose(wide["w"], updates["w"], atol=1e-6)
+
+
 @every_rule
 def test_state_has_named_fields_that_optax_reaches(name):
     _, state, _ = trained(name)

@@ -63,3 +63,25 @@ def test_own_rule_trains_within_partition_and_under_vmap():
         size = rate * jnp.einsum("bi,bo->io", jnp.abs(x[1]), jnp.abs(d[1]))
         # Soft bounds of +-1: F = 1 and G = w.
         np.testing.assert_allclose(path[2], path[1] + change - size * path[1], rtol=0, atol=1e-6)
+
+
+def test_outside_of_jit_a_step_is_traced_once_and_gives_the_same():
+    device = SoftBounds.with_states(100)
+    traced = []
+
+    class Counted(OnlyEverySecondStep):
+        def step(self, *args):
+            traced.append(None)
+            return super().step(*args)
+
+    rule = analog_transformation(0.1, Counted(device), key=0)
+    params = {"kernel": jnp.full((5, 2), 0.3)}
+    grads = {"kernel": jnp.ones((5, 2))}
+    state = rule.init(params)
+    for _ in range(3):
+        updates, state = rule.update(grads, state, params)
+    assert len(traced) == 1
+    again, jitted = rule.init(params), jax.jit(rule.update)
+    for _ in range(3):
+        same, again = jitted(grads, again, params)
+    jax.tree.map(np.testing.assert_array_equal, updates, same)

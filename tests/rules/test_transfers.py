@@ -147,6 +147,29 @@ def test_significances_may_be_given_tile_by_tile():
     np.testing.assert_allclose(stack.scales, [1.0, 0.3, 0.2])
 
 
+def test_arrays_are_one_for_each_tile_like_tuples():
+    params = {"w": jnp.full(SHAPE, 0.2)}
+
+    def weights_after(kind):
+        rule = analogjax.residual_learning(
+            0.5,
+            DEVICE,
+            key=0,
+            num_tiles=3,
+            gamma=kind([1.0, 0.4, 0.2]),
+            transfer_lr=kind([0.8, 0.1]),
+            transfer_every=kind([4, 2]),
+            warm_start=analogjax.Stages(2),
+            **EXPECTED,
+        )
+        state = rule.init(params)
+        for _ in range(4):
+            updates, state = rule.update({"w": FAST}, state, params)
+        return updates["w"]
+
+    np.testing.assert_array_equal(weights_after(np.array), weights_after(tuple))
+
+
 def test_auto_scale_sends_the_asked_number_of_pulses_whatever_the_magnitudes():
     rule = analogjax.chopped_tiki_taka(
         0.5, DEVICE, key=0, auto_scale=True, auto_momentum=0.9, chop_prob=0.0, transfer_every=10**6,

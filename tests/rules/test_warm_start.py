@@ -11,7 +11,7 @@ from problems import RULES, SHAPE, make
 
 import analogjax
 from analogjax import Plateau, Stages
-from analogjax.devices import SoftBounds
+from analogjax.devices import Ideal, SoftBounds
 from analogjax.pulses import ExpectedPulses
 
 
@@ -180,6 +180,31 @@ def test_a_new_state_can_be_donated(name, settings):
     )
     for init in (rule.init, jax.jit(rule.init)):
         assert int(step(init(params)).count) == 1
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_key_is_not_donated_with_the_state(name):
+    key = jax.random.key(3)
+    rules = [make(name, key=key), make(name, key=key)]
+    params = {"w": jnp.zeros(SHAPE)}
+    states = [rule.init(params) for rule in rules]
+    jax.jit(lambda states: jax.tree.map(lambda leaf: leaf, states), donate_argnums=0)(states)
+    assert int(rules[0].init(params).count) == 0
+
+
+def test_an_ideal_device_can_be_donated():
+    rule = analogjax.analog_sgd(0.1, Ideal(), key=0)
+    params = {"w": jnp.zeros(SHAPE)}
+    step = jax.jit(lambda state: rule.update(params, state, params)[1], donate_argnums=0)
+    assert int(step(rule.init(params)).count) == 1
+
+
+def test_a_new_plateau_has_no_nan():
+    with jax.debug_nans(True):
+        rule = make("residual_learning", warm_start=Plateau())
+        params = {"w": jnp.zeros(SHAPE)}
+        _, state = rule.update(params, rule.init(params), params, value=1.0)
+    assert int(state.warm_start.stage) == 0
 
 
 def test_a_nested_period_longer_than_the_step_counter_never_comes():
