@@ -40,5 +40,15 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
 
 
 def write_rows(path: Path, cells: list[Cell], rows: Rows) -> None:
-    """Writes the rows there are, in the order of the cells."""
-    write_lines(path, [rows[identity(cell)] for cell in cells if identity(cell) in rows])
+    """Writes the rows there are, in the order of the cells, then those of other processes.
+
+    Two that train different cells into one file would else lose each other's rows.
+    """
+    own = [rows[identity(cell)] for cell in cells if identity(cell) in rows]
+    there = path.read_text().splitlines() if path.exists() else []
+    others = [
+        row
+        for row in map(json.loads, there)
+        if identity({name: row[name] for name in cells[0]}) not in rows
+    ]
+    write_lines(path, own + others)

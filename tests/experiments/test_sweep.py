@@ -132,6 +132,21 @@ def test_a_sweep_that_was_stopped_goes_on(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["cells.jsonl"]
 
 
+def test_two_sweeps_of_one_file_keep_each_others_rows(tmp_path):
+    path = tmp_path / "cells.jsonl"
+    first, second, third = ({"rate": rate, "power": 2, "seed": 0} for rate in (0.1, 0.2, 0.3))
+    options = {"static": ["power"], "out": path, "at_once": 1}
+    others = []
+
+    def meanwhile(rows):
+        if not others:
+            others.extend(sweep(decay, [first, third], **options))
+
+    rows = sweep(decay, [first, second], **options, on_rows=meanwhile)
+    assert [row["rate"] for row in rows] == [0.1, 0.2]
+    assert rows_of(path) == [*rows, others[1]]
+
+
 def test_a_file_of_another_sweep_is_left_alone(tmp_path):
     path = tmp_path / "cells.jsonl"
     sweep(decay, GRID, static=["power"], out=path)
