@@ -114,7 +114,7 @@ def analog_transformation(
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
     def update_all(updates, state, params, value, factors):
-        """The emitted updates, the new state, and whether each signal is finite."""
+        """The updates in float32, the new state, and whether each signal is finite."""
         stages, stage = state.warm_start, None
         if warm_start is not None:
             stages, stage = warm_start.advance(stages, state.count, value)
@@ -140,13 +140,13 @@ def analog_transformation(
             _check_shape(name, jax.eval_shape(rule.effective, own_state).shape, gradient)
         stepped = map_alike(step, list(zip(keys, states, signals, strict=True)))
         new, weights, finite = [], {}, {}
-        matrices = zip(names, signals, leaves, jax.tree.leaves(params), stepped, strict=True)
-        for name, signal, (_, gradient), param, (own_state, w) in matrices:
+        matrices = zip(names, signals, jax.tree.leaves(params), stepped, strict=True)
+        for name, signal, param, (own_state, w) in matrices:
             weights[name], finite[name] = own_state, is_finite(signal)
             change = w.reshape(param.shape) - param.astype(jnp.float32)
             # Pulse counts of a NaN are silently zero, so that a broken loss would look like a
             # network that merely stops learning.
-            new.append((change + jnp.where(finite[name], 0.0, jnp.nan)).astype(gradient.dtype))
+            new.append(change + jnp.where(finite[name], 0.0, jnp.nan))
         state = AnalogState(count, state.key, stages, weights)
         return jax.tree.unflatten(treedef, new), state, finite
 
