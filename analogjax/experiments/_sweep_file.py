@@ -25,9 +25,9 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
-            cell = {name: row[name] for name in cells[0]}
+            own = _cell_of(row, cells)
             names = names or set(row)
-            sound = identity(cell) in known and set(row) == names
+            sound = own in known and set(row) == names
         except (ValueError, TypeError, KeyError, RecursionError):
             sound = False
         if not sound:
@@ -35,7 +35,7 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
                 f"{path}, line {number} is not a cell of this sweep: give another file, or delete "
                 f"this one."
             )
-        rows[identity(cell)] = row
+        rows[own] = row
     return rows
 
 
@@ -46,9 +46,10 @@ def write_rows(path: Path, cells: list[Cell], rows: Rows) -> None:
     """
     own = [rows[identity(cell)] for cell in cells if identity(cell) in rows]
     there = path.read_text().splitlines() if path.exists() else []
-    others = [
-        row
-        for row in map(json.loads, there)
-        if identity({name: row[name] for name in cells[0]}) not in rows
-    ]
+    others = [row for row in map(json.loads, there) if _cell_of(row, cells) not in rows]
     write_lines(path, own + others)
+
+
+def _cell_of(row: dict[str, Any], cells: list[Cell]) -> tuple:
+    """The identity of the cell that a row of a sweep over such cells is of."""
+    return identity({name: row[name] for name in cells[0]})

@@ -140,7 +140,7 @@ class Plateau:
         rises = jnp.diff(means)
         eager = rises[-1] > self.threshold
         least = self.threshold if self.patient_threshold is None else self.patient_threshold
-        patient = (means[0] < _NONE) & jnp.isfinite(means[0]) & (jnp.sum(rises > least) >= 2)
+        patient = (jnp.abs(means[0]) < _NONE) & (jnp.sum(rises > least) >= 2)
         trigger = full & jnp.where(state.stage < self.eager, eager, patient)
         new = PlateauState(
             stage=state.stage + trigger,

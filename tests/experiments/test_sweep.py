@@ -134,8 +134,9 @@ def test_a_sweep_that_was_stopped_goes_on(tmp_path):
 
 def test_two_sweeps_of_one_file_keep_each_others_rows(tmp_path):
     path = tmp_path / "cells.jsonl"
-    first, second, third = ({"rate": rate, "power": 2, "seed": 0} for rate in (0.1, 0.2, 0.3))
-    options = {"static": ["power"], "out": path, "at_once": 1}
+    # Of a compiled call each, however many devices there are.
+    first, second, third = ({"rate": 0.1, "power": power, "seed": 0} for power in (1, 2, 3))
+    options = {"static": ["power"], "out": path}
     others = []
 
     def meanwhile(rows):
@@ -143,7 +144,7 @@ def test_two_sweeps_of_one_file_keep_each_others_rows(tmp_path):
             others.extend(sweep(decay, [first, third], **options))
 
     rows = sweep(decay, [first, second], **options, on_rows=meanwhile)
-    assert [row["rate"] for row in rows] == [0.1, 0.2]
+    assert [row["power"] for row in rows] == [1, 2]
     assert rows_of(path) == [*rows, others[1]]
 
 

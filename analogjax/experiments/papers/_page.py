@@ -1,5 +1,6 @@
 """The result page of a reproduction: figure, table beside the published numbers, settings."""
 
+import itertools
 import statistics
 from typing import Any
 
@@ -75,17 +76,13 @@ def _table(content: dict[str, Any]) -> list[str]:
     published = any("published" in result for result in results)
     seeds = len({len(result["values"]) for result in results}) > 1
     unit = f" ({content['unit']})" if content["unit"] else ""
+    shown = (True, published, True, seeds, True)
     header = ["", content["beside"], f"here{unit}", "seeds", "seconds"]
-    table = [
-        [
-            cell
-            for cell, shown in zip(cells, (True, published, True, seeds, True), strict=True)
-            if shown
-        ]
+    head, *rows = (
+        f"| {' | '.join(itertools.compress(cells, shown))} |"
         for cells in (header, *(_cells(content, result) for result in results))
-    ]
-    head, *rows = (f"| {' | '.join(cells)} |" for cells in table)
-    return [head, "|---" * len(table[0]) + "|", *rows]
+    )
+    return [head, "|---" * sum(shown) + "|", *rows]
 
 
 def _cells(content: dict[str, Any], result: dict[str, Any]) -> list[str]:
