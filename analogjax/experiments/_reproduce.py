@@ -68,10 +68,10 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
     chosen = ALL[options.name]
     out = options.out or Path("results/reproduce") / f"{options.name}-{options.scale}"
     check_directory(out)
-    cells = _chosen_cells(options, chosen, out / CELLS)
+    cells, old = _chosen_cells(options, chosen, out / CELLS)
     console.print(
-        f"{chosen.title}\n{chosen.source}\n{len(cells)} trainings; all of this scale take about "
-        f"{chosen.duration[options.scale]} on two CPU cores.",
+        f"{chosen.title}\n{chosen.source}\n{len(cells) - old} trainings to run, {old} on file; all "
+        f"of this scale take about {chosen.duration[options.scale]} on two CPU cores.",
         soft_wrap=True,
     )
     train = chosen.make(options.data_dir)
@@ -95,8 +95,10 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
     return rows
 
 
-def _chosen_cells(options: ReproduceOptions, reproduction: Reproduction, path: Path) -> list[Cell]:
-    """The cells that the options choose, and those that were run before."""
+def _chosen_cells(
+    options: ReproduceOptions, reproduction: Reproduction, path: Path
+) -> tuple[list[Cell], int]:
+    """The cells that the options choose and those that were run before; the number of these."""
     cells = reproduction.cells(options.scale)
     seeds = sorted({cell["seed"] for cell in cells})[: options.seeds]
     before = read_rows(path, cells)
@@ -111,7 +113,7 @@ def _chosen_cells(options: ReproduceOptions, reproduction: Reproduction, path: P
     if not chosen:
         labels = "; ".join(dict.fromkeys(map(reproduction.label, cells)))
         raise ValueError(f"No line has {', '.join(options.only)} in its label; there are {labels}.")
-    return [cell for cell in cells if cell in chosen or identity(cell) in before]
+    return [cell for cell in cells if cell in chosen or identity(cell) in before], len(before)
 
 
 def _figure(path: Path, reproduction: Reproduction, rows: list[Row]) -> None:

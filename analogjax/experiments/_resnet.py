@@ -16,8 +16,7 @@ class ResNet(nn.Module):
     Attributes:
       classes: number of classes.
       width: channels of the first stage; each has twice those of the one before.
-      blocks: number of blocks of each stage; ``ResNet18`` and ``ResNet34`` have four stages of
-        (2, 2, 2, 2) and (3, 4, 6, 3).
+      blocks: number of blocks of each stage.
       mean: of the images' channels, taken off first.
       std: of the images' channels, by which they are divided then.
 
@@ -53,8 +52,32 @@ class ResNet(nn.Module):
         return nn.Dense(self.classes, name="head")(x.mean((1, 2)))
 
 
-ResNet18 = functools.partial(ResNet, blocks=(2, 2, 2, 2))
-ResNet34 = functools.partial(ResNet, blocks=(3, 4, 6, 3))
+class ResNet18(ResNet):
+    """A :class:`ResNet` of 18 layers.
+
+    Reference: He, Zhang, Ren, Sun, CVPR (2016), Table 1.
+
+    Example:
+      >>> from analogjax.experiments import ResNet18
+      >>> ResNet18(classes=100).blocks
+      (2, 2, 2, 2)
+    """
+
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+
+
+class ResNet34(ResNet):
+    """A :class:`ResNet` of 34 layers.
+
+    Reference: He, Zhang, Ren, Sun, CVPR (2016), Table 1.
+
+    Example:
+      >>> from analogjax.experiments import ResNet34
+      >>> ResNet34(classes=100).blocks
+      (3, 4, 6, 3)
+    """
+
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
 
 
 class _Block(nn.Module):

@@ -36,7 +36,8 @@ class SweepOptions:
       settings: the rule and its rates.
       over: what to sweep, ``name=value,value`` each: any setting of the rule, ``states``,
         ``epochs``, ``batch_size`` or a number of the device such as ``dw_min_std``; if not given,
-        ``states=4,10`` and, where the rule has it, ``gamma=0.3,0.5,0.7``.
+        ``states=4,10`` and, where the rule has it, ``gamma=0.3,0.5,0.7``; for digital-sgd,
+        ``learning_rate=0.03,0.1,0.3``.
       seeds: trainings of each combination, with seeds ``seed``, ``seed + 1``, ...
       at_once: trainings in one call; as many as fit the memory if not given.
       out: directory of the results: cells.jsonl, summary.json, sweep.png. A sweep that was stopped
@@ -107,6 +108,8 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
 
 def _usual(rule: str) -> tuple[str, ...]:
     """What is swept if nothing is said."""
+    if rule == "digital-sgd":
+        return ("learning_rate=0.03,0.1,0.3",)
     gamma = ("gamma=0.3,0.5,0.7",) if "gamma" in USED.get(rule, ()) else ()
     return "states=4,10", *gamma
 

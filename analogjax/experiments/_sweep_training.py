@@ -82,7 +82,18 @@ def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: in
         _check(task, cell)
         cells += [{**cell, "seed": task.seed + n} for n in range(seeds)]
     check_used(settings, over)
+    _check_devices(task, cells, over)
     return cells
+
+
+def _check_devices(task: TaskOptions, cells: list[Cell], over: Over) -> None:
+    """Raises a ValueError if devices are swept where no rule has any."""
+    swept = [name for name in over if name == "states" or name in vars(task.device())]
+    if swept and {cell["rule"] for cell in cells} == {"digital-sgd"}:
+        raise ValueError(
+            f"{swept[0]} changes nothing under digital-sgd, which has no devices: sweep something "
+            f"else, such as learning_rate, or choose another rule."
+        )
 
 
 def _check(task: TaskOptions, cell: Cell) -> None:

@@ -58,7 +58,8 @@ def toy(monkeypatch):
 def test_a_reproduction_writes_its_page_beside_the_published_numbers(tmp_path, capsys):
     assert main(["reproduce", "toy", "--scale", "paper", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert said.index("6 trainings; all of this scale take about two blinks") < said.index("Holds")
+    start = "6 trainings to run, 0 on file; all of this scale take about two blinks"
+    assert said.index(start) < said.index("Holds")
     names = {"page.md", "figure.png", "summary.json", "cells.jsonl"}
     assert {path.name for path in tmp_path.iterdir()} == names
     page = (tmp_path / "page.md").read_text()
@@ -73,10 +74,12 @@ def test_a_reproduction_writes_its_page_beside_the_published_numbers(tmp_path, c
 
 
 @pytest.mark.usefixtures("toy")
-def test_more_seeds_are_added_to_those_that_are_there(tmp_path):
+def test_more_seeds_are_added_to_those_that_are_there(tmp_path, capsys):
     assert main(["reproduce", "toy", "--seeds", "1", "--out", str(tmp_path)]) == 0
     before = [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text().splitlines()]
+    capsys.readouterr()
     assert main(["reproduce", "toy", "--out", str(tmp_path)]) == 0
+    assert "2 trainings to run, 2 on file" in capsys.readouterr().out
     after = [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text().splitlines()]
     assert len(before) == 2
     assert [row for row in after if row["seed"] == 0] == before

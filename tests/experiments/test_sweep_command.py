@@ -71,6 +71,9 @@ def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
     assert main(["sweep", "--rule", "analog-sgd", *small]) == 0
     assert [row["states"] for row in rows_of(tmp_path)] == [4, 10]
     assert json.loads((tmp_path / "summary.json").read_text())["over"] == {"states": [4.0, 10.0]}
+    small[-1] = str(tmp_path / "digital")
+    assert main(["sweep", "--rule", "digital-sgd", *small]) == 0
+    assert [row["learning_rate"] for row in rows_of(tmp_path / "digital")] == [0.03, 0.1, 0.3]
 
 
 @pytest.mark.parametrize(
@@ -88,10 +91,12 @@ def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
         (["rule=adam"], "Unknown rule 'adam'"),
         (["chop_prob=0.1,0.2"], "chop_prob is no setting of residual-learning"),
         (["warm_start=cold"], "Unknown warm start 'cold'"),
+        (["states=4,10", "--rule", "digital-sgd"], "states changes nothing under digital-sgd"),
         (["gamma=0.3", "--seeds", "0"], "seeds must be at least 1, got 0"),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(over, message, tmp_path, capsys):
-    assert main(["sweep", *SMALL, "--out", str(tmp_path / "out"), "--over", *over]) == 2
+    small = SMALL if "digital-sgd" not in over else SMALL[:4]  # It has no tiles.
+    assert main(["sweep", *small, "--out", str(tmp_path / "out"), "--over", *over]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
