@@ -301,6 +301,7 @@ def pcm(**fields) -> ExpStep:
         "gamma_down": 2.5,
         "a": -1.0,
         "b": 0.0,
+        "reset": 0.01,
         "reset_std": 0.01,
         "reset_dtod": 0.02,
     }

@@ -55,7 +55,7 @@ def tasks(data_dir: Path | None) -> dict[str, Task]:
         shared = {"gamma": 0.5, "transfer_lr": 0.1, "digital_learning_rate": 0.05}
         stages = RuleSettings(learning_rate=0.1, reads_per_transfer=4, **shared)
         plateau = RuleSettings(learning_rate=1.0, transfer_every=10, warm_start="plateau", **shared)
-        found["mnist"] = Task(LeNet5(), mnist, 10, stages, 6, 6)
+        found["mnist"] = Task(LeNet5(), mnist, 10, stages, 6, 12)
         found["mnist, plateau warm start"] = Task(LeNet5(), mnist, 10, plateau, 12, 6)
     return found
 

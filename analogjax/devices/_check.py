@@ -47,6 +47,13 @@ def check_device(device) -> None:
 
     Raises:
       ValueError: naming the field, its value and the remedy.
+
+    Example:
+      >>> from analogjax.devices import SoftBounds, check_device
+      >>> check_device(SoftBounds(dw_min=-0.1))
+      Traceback (most recent call last):
+          ...
+      ValueError: SoftBounds.dw_min must be positive, got -0.1.
     """
     for field in dataclasses.fields(device):
         if field.name in ("device", "devices"):
@@ -54,6 +61,7 @@ def check_device(device) -> None:
         value = getattr(device, field.name)
         for number in jax.tree.leaves(value):
             if isinstance(number, bool) or not is_concrete(number):
+                _check_kind(device, field, number)
                 continue
             finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
             low, high, rule = field_range(field.name)
@@ -67,6 +75,23 @@ def check_device(device) -> None:
                 rule = rule if finite else "must be a finite number"
                 raise ValueError(f"{type(device).__name__}.{field.name} {rule}, got {value}.")
     device.check_fields()
+
+
+def check_pulsed(owner: str, device, kind: type) -> None:
+    """Raises a TypeError if what a crosspoint is made of is no device with steps of its own."""
+    if not isinstance(device, kind):
+        raise TypeError(
+            f"{owner} is made of devices with steps of their own, such as SoftBounds, got "
+            f"{type(device).__name__}."
+        )
+
+
+def _check_kind(device, field: dataclasses.Field, number) -> None:
+    """Raises a TypeError if a field that is a leaf of the pytree holds no number."""
+    if not field.metadata.get("static") and isinstance(number, str):
+        raise TypeError(
+            f"{type(device).__name__}.{field.name} must be a number or an array, got {number!r}."
+        )
 
 
 def check_positive(name: str, value) -> None:

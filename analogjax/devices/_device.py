@@ -61,6 +61,10 @@ class Device(abc.ABC):
         del key, cells, ageing
         return w
 
+    def at_rest(self) -> Self:
+        """The device while its lines are switched off: without whatever sends it pulses."""
+        return self
+
     def check_fields(self) -> None:
         """Raises a ValueError if fields contradict one another; extended by some devices."""
         granularity = self.granularity

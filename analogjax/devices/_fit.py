@@ -16,6 +16,11 @@ from analogjax.devices._fit_predict import shapes_response
 from analogjax.devices._fit_report import FitReport, report_curve
 from analogjax.devices._pulsed import PulsedDevice
 
+# Pulses from which white noise can be told from a response, and by how many standard deviations.
+_ENOUGH, _SIGMAS = 50, 5.0
+# Conductances of memory devices are microsiemens; weights are of order 1.
+_SIEMENS = 1e-3
+
 
 def fit(
     device: Device,
@@ -44,16 +49,18 @@ def fit(
 
     With the curves of several crosspoints, each is fitted, ``..._dtod`` spreads are estimated from
     the scatter of the estimates less their own variance, and ``corrupt_devices_prob`` is the
-    fraction of curves that never move.
+    fraction of curves that never move: that are constant or, of 50 points and more, nothing but
+    white noise, which follows neither itself nor the pulses.
 
     Args:
       device: the model, and where the search starts. Its fields that are not fitted are held, so
         bring the bounds and shape near the truth for a model with exponents.
       pulses: direction of each pulse, -1, 0 or +1, ``(n,)``.
       conductance: weights before the first and after each pulse, ``(n + 1,)``, or
-        ``(curves, n + 1)``; normalised so that zero weight lies within the range.
-      fields: names of the fields to fit; by default all that shape the mean response, but for those
-        in ``device.redundant``.
+        ``(curves, n + 1)``; not in siemens, but normalised: less that of zero weight, and divided
+        by what the device calls 1.
+      fields: names of the fields to fit, each once; by default all that shape the mean response,
+        but for those in ``device.redundant``.
       read_noise: standard deviation of a measurement, in units of the conductance; None to estimate
         it.
 
@@ -61,8 +68,9 @@ def fit(
       The fitted device with values, intervals and what the data leave undetermined.
 
     Raises:
-      ValueError: if the curves are empty, not finite, of inconsistent lengths, or never move; for
-        other pulses, unknown fields, and devices out of their ranges.
+      ValueError: if the curves are empty, masked, not finite, of inconsistent lengths, in siemens,
+        never move, or fall under up pulses; for other pulses, unknown fields, and devices out of
+        their ranges.
 
     Reference: Gong et al., "Signal and noise extraction from analog memory elements for
     neuromorphic computing", Nat. Commun. 9:2102 (2018), for what is extracted; the estimate is the
@@ -81,7 +89,10 @@ def fit(
       {'dw_min': 0.1, 'w_max': 1.0, 'w_min': -0.8, 'up_down': 0.0}
     """
     if not isinstance(device, PulsedDevice):
-        raise ValueError(f"{type(device).__name__} has no pulse response to fit; give a model.")
+        name = getattr(device, "__name__", type(device).__name__)
+        raise ValueError(
+            f"{name} has no pulse response to fit: give a device of a model, such as SoftBounds()."
+        )
     check_device(device)
     train, curves = _check_curves(pulses, conductance)
     if read_noise is not None and not 0 <= read_noise < np.inf:
@@ -89,11 +100,13 @@ def fit(
             f"read_noise must be a standard deviation of at least 0, got {read_noise}; leave it "
             "out to have it estimated."
         )
+    if isinstance(fields, str) or (fields is not None and len(set(fields)) < len(fields)):
+        raise ValueError(f"fields must be a list of different names, got {fields!r}.")
     slots = choose_slots(device, None if fields is None else tuple(fields))
     if fields is None:
         shape = np.asarray(shapes_response(read_slots(device, slots), slots, device))
         slots = tuple(slot for slot, shapes in zip(slots, shape, strict=True) if shapes)
-    moving = curves[np.ptp(curves, axis=1) > 0]
+    moving = curves[_moves(train, curves)]
     with jax.enable_x64(True):
         found = [fit_curve(device, slots, train, curve, read_noise) for curve in moving]
     if len(curves) > 1:
@@ -104,8 +117,30 @@ def fit(
     return report_population(device, slots, found)
 
 
+def _moves(train: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """Which curves move with the pulses, rather than being constant or white noise."""
+    spread = np.ptp(curves, axis=1) > 0
+    if len(curves) == 1 or len(train) < _ENOUGH:
+        return spread
+    level = curves - curves.mean(axis=1, keepdims=True)
+    # Of white noise alone, each is normal with a standard deviation of 1 / sqrt(n).
+    by_itself = _correlation(level[:, :-1], level[:, 1:])
+    by_pulses = _correlation(level[:, 1:], np.cumsum(train) - np.cumsum(train).mean())
+    by_step = _correlation(np.diff(curves, axis=1), train)
+    largest = np.max(np.abs([by_itself, by_pulses, by_step]), axis=0)
+    return spread & (largest > _SIGMAS / np.sqrt(len(train)))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The cosine between the rows of ``a`` and ``b``; 0 where one of them is all zero."""
+    size = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return (a * b).sum(axis=-1) / np.where(size > 0, size, 1.0)
+
+
 def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray]:
     """The pulses, ``(n,)``, and the curves, ``(curves, n + 1)``."""
+    if np.ma.is_masked(pulses) or np.ma.is_masked(conductance):
+        raise ValueError("pulses and conductance must not be masked: cut the curves there instead.")
     train = np.asarray(pulses, float)
     curves = np.asarray(conductance, float)
     curves = curves[None] if curves.ndim == 1 else curves
@@ -131,9 +166,20 @@ def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray]:
             f"conductance must be finite, got {curves[place]} at point {place[1]} of curve "
             f"{place[0]}; leave that curve out or cut it there."
         )
-    if not train.any() or not np.ptp(curves, axis=1).any():
+    moving = curves[_moves(train, curves)]
+    if not train.any() or not len(moving):
         raise ValueError(
-            f"conductance must move under pulses, got a constant {curves[0, 0]:g}; a stuck "
-            "crosspoint has no response to fit."
+            f"conductance must move under pulses, got values about {curves[0].mean():g} alone; a "
+            "stuck crosspoint has no response to fit."
+        )
+    if np.abs(moving).max() < _SIEMENS:
+        raise ValueError(
+            f"conductance must be normalised, got at most {np.abs(moving).max():g}, as in siemens: "
+            "subtract that of zero weight, and divide by what the device calls 1."
+        )
+    if (np.diff(moving, axis=1) * train).sum() < 0:
+        raise ValueError(
+            "conductance must rise under up pulses, but the pulses given as +1 lower it: change "
+            "their sign."
         )
     return train.astype(int), curves

@@ -19,7 +19,8 @@ class Frozen(Device):
 
     Given to a rule in place of one of its devices, it freezes that tile. Everything else is as with
     the device itself, crosspoint by crosspoint, so that a training can go on from the state of one
-    with the other; its ageing goes on, too.
+    with the other. Its ageing goes on, too, but not the refresh of a :class:`OneSidedPair`, which
+    would send pulses.
 
     Attributes:
       device: what the crosspoints are made of.
@@ -94,8 +95,8 @@ class Frozen(Device):
         return self.device.sample_ageing(key, shape)
 
     def apply_ageing(self, key: jax.Array, cells: AnyCells, ageing: Any, w: Weights) -> Weights:
-        """That of the device."""
-        return self.device.apply_ageing(key, cells, ageing, w)
+        """That of the device, but for what sends pulses."""
+        return self.device.at_rest().apply_ageing(key, cells, ageing, w)
 
     def apply_pulse(self, key: jax.Array | None, cells: AnyCells, w: Weights, direction) -> Weights:
         """The weights as they are."""

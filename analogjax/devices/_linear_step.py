@@ -51,7 +51,8 @@ class LinearStep(LinearResponse):
     bounds. The other fields are those of :class:`~analogjax.devices.PulsedDevice`.
 
     Attributes:
-      gamma_up: mean fraction of the up step at w = 0 that is lost at the upper bound.
+      gamma_up: mean fraction of the up step at w = 0 that is lost at the upper bound; above 1 the
+        step turns round before it.
       gamma_down: mean fraction of the down step at w = 0 that is lost at the lower bound.
       gamma_up_dtod: spread of ``gamma_up`` across crosspoints, absolute.
       gamma_down_dtod: spread of ``gamma_down`` across crosspoints, absolute.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._check import check_device
+from analogjax.devices._check import check_device, check_pulsed
 from analogjax.devices._device import Real
 from analogjax.devices._pulsed import PulsedDevice
 from analogjax.devices._unit_cell import Pair, PairCells, UnitCell, age_each, sample_each_ageing
@@ -32,8 +32,10 @@ class OneSidedPair(UnitCell):
     Up pulses go to :math:`w_+` and down pulses, as up pulses, to :math:`w_-`. For devices that
     move gradually in one direction only, as phase-change memory does. Crosspoints that near their
     end are refreshed once a mini-batch: where the larger of the two exceeds ``refresh_upper`` of
-    its bound and the smaller ``refresh_lower``, both are reset, and the difference is written anew
-    with :math:`|w| / g` pulses. A tile keeps the two in a :class:`Pair` in place of one array.
+    its bound and the smaller ``refresh_lower``, both are reset, and the difference is written anew,
+    pulse by pulse with a read after each, until none brings it nearer, at most as many as a
+    conductance has states. The counters of a tile leave these pulses out. A tile keeps the two in a
+    :class:`Pair` in place of one array.
 
     Attributes:
       device: what each of the two is made of.
@@ -41,7 +43,8 @@ class OneSidedPair(UnitCell):
       refresh_lower: share of its bound that the smaller one must exceed.
 
     Raises:
-      ValueError: by ``sample``, if a field of the device is out of its range.
+      ValueError, TypeError: by ``sample``, if a field of the device is out of its range, or it has
+        no steps of its own.
 
     Reference: Nandakumar et al., "Mixed-precision deep learning based on computational memory",
     Front. Neurosci. 14:406 (2020), differential pairs and their refresh.
@@ -69,13 +72,18 @@ class OneSidedPair(UnitCell):
 
     @property
     def n_states(self) -> Real:
-        """Twice those of one conductance, which holds one sign."""
-        return 2 * self.device.n_states
+        """Those from zero to ``w_max``, for either sign."""
+        return 2 * self.device.w_max / self.device.granularity
 
     @property
     def write_noise(self) -> Real:
         """That of the difference of two conductances."""
         return 2**0.5 * self.device.write_noise
+
+    def check_fields(self) -> None:
+        """Raises an error if the device has no steps of its own."""
+        check_pulsed("OneSidedPair", self.device, PulsedDevice)
+        super().check_fields()
 
     def without_variation(self) -> "OneSidedPair":
         """The same pair of conductances that are all alike."""
@@ -113,6 +121,10 @@ class OneSidedPair(UnitCell):
             self.device.pulse(cells.minus, w.minus, down, xi),
         )
 
+    def at_rest(self) -> "OneSidedPair":
+        """The pair without its refresh."""
+        return dataclasses.replace(self, refresh_upper=jnp.inf)
+
     def apply_ageing(self, key: jax.Array, cells: PairCells, ageing: PairAgeing, w: Pair) -> Pair:
         """The conductances one mini-batch later: aged each by itself, then refreshed if due."""
         key_each, key_refresh = jax.random.split(key)
@@ -132,16 +144,23 @@ class OneSidedPair(UnitCell):
         empty = Pair(
             *(self.device.apply_reset(*parts) for parts in zip(keys, cells, w, target, strict=True))
         )
-        held = cells.weight(w)
-        pulses = jnp.where(due, jnp.rint(jnp.abs(held) / self.granularity), 0.0)
-        direction = jnp.sign(held)
+        held = jnp.where(due, cells.weight(w), 0.0)
+        start = jax.tree.map(lambda new, old: jnp.where(due, new, old), empty, w)
+
+        def wanted(w):
+            """The direction of the pulses that bring a weight nearer to what it held."""
+            missing = jnp.where(due, held - cells.weight(w), 0.0)
+            up, down = self.steps(cells, w)
+            far = jnp.abs(missing) > jnp.where(held > 0, up, down) / 2
+            return jnp.where(far & (missing * held > 0), jnp.sign(held), 0.0)
 
         def one_pulse(carry):
-            i, w = carry
-            pulse = jnp.where(i < pulses, direction, 0.0)
-            return i + 1, self.apply_pulse(jax.random.fold_in(key, i + 2), cells, w, pulse)
+            i, w, pulses = carry
+            w = self.apply_pulse(jax.random.fold_in(key, i + 2), cells, w, pulses)
+            return i + 1, w, wanted(w)
 
-        start = jax.tree.map(lambda new, old: jnp.where(due, new, old), empty, w)
         return jax.lax.while_loop(
-            lambda carry: jnp.any(carry[0] < pulses), one_pulse, (jnp.int32(0), start)
+            lambda carry: jnp.any(carry[2] != 0) & (carry[0] < self.n_states / 2),
+            one_pulse,
+            (jnp.int32(0), start, wanted(start)),
         )[1]

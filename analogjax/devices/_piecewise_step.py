@@ -24,8 +24,8 @@ class PiecewiseStep(PulsedDevice):
       \Delta_\downarrow = v\, \mathrm{interp}(w; piecewise\_down)
 
     each times :math:`1 + dw_{min,std}\xi`; the first node lies at :math:`b^-`, the last at
-    :math:`b^+`. The granularity is ``dw_min`` times the middle up node. The other fields are those
-    of :class:`~analogjax.devices.PulsedDevice`.
+    :math:`b^+`. The granularity is ``dw_min`` times the up step in the middle. The other fields are
+    those of :class:`~analogjax.devices.PulsedDevice`.
 
     Attributes:
       piecewise_up: relative up steps at the nodes, an array or a sequence of at least one.
@@ -58,8 +58,9 @@ class PiecewiseStep(PulsedDevice):
 
     @property
     def granularity(self) -> Real:
-        """The weight step the pulse generator reckons with: ``dw_min`` times the middle up node."""
-        return self.dw_min * self.piecewise_up[len(self.piecewise_up) // 2]
+        """The weight step the pulse generator reckons with: the up step between the bounds."""
+        up = self.piecewise_up
+        return self.dw_min * (up[(len(up) - 1) // 2] + up[len(up) // 2]) / 2
 
     def check_fields(self) -> None:
         """Raises a ValueError if a bound is infinite or the numbers of nodes differ."""

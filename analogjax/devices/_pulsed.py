@@ -5,6 +5,7 @@ from typing import Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.devices._ageing import Ageing
 from analogjax.devices._cells import AnyCells, Cells, is_concrete, is_zero, spread, two_sided
@@ -116,7 +117,7 @@ class PulsedDevice(Device):
           >>> SoftBounds.with_states(4).dw_min
           0.5
         """
-        if is_concrete(n) and not n >= 2:
+        if is_concrete(n) and not np.all(np.asarray(n) >= 2):
             raise ValueError(f"A device needs at least 2 states, got {n}; ReRAM has 4 to 20.")
         unit = cls(dw_min=1.0, w_max=w_max, w_min=w_min, **fields)
         return dataclasses.replace(unit, dw_min=(w_max - w_min) / n / unit.granularity)

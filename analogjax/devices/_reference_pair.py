@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices._cells import AnyCells, spread
-from analogjax.devices._check import check_device
+from analogjax.devices._check import check_device, check_pulsed
 from analogjax.devices._device import Real
 from analogjax.devices._draws import draw_normal
 from analogjax.devices._pulsed import PulsedDevice
@@ -52,7 +52,8 @@ class ReferencePair(UnitCell):
         to its reference, so that the weight is symmetric at zero but for the spread.
 
     Raises:
-      ValueError: by ``sample``, if a field is out of its range.
+      ValueError, TypeError: by ``sample``, if a field is out of its range, or the device has no
+        steps of its own.
 
     Reference: Kim et al., "Zero-shifting technique for deep neural network training on resistive
     cross-point arrays", arXiv:1907.10228 (2019).
@@ -90,6 +91,11 @@ class ReferencePair(UnitCell):
         """That of the difference of two conductances."""
         return 2**0.5 * self.device.write_noise
 
+    def check_fields(self) -> None:
+        """Raises an error if the device has no steps of its own."""
+        check_pulsed("ReferencePair", self.device, PulsedDevice)
+        super().check_fields()
+
     def without_variation(self) -> "ReferencePair":
         """The same pair of conductances that are all alike."""
         return dataclasses.replace(self, device=self.device.without_variation(), reference_std=0.0)
@@ -102,7 +108,9 @@ class ReferencePair(UnitCell):
         xi = draw_normal(key_reference, shape)
         reference = self.reference_mean + spread(xi, self.reference_std)
         if self.subtract_symmetry_point:
-            reference += self.device.symmetric_point(plus)
+            # What cannot move has no such point, and stays stuck where it is.
+            moves = plus.w_max > plus.w_min
+            reference += jnp.where(moves, self.device.symmetric_point(plus), 0.0)
         return ReferencePairCells(plus, minus, jnp.asarray(reference))
 
     def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> tuple[Any, ...] | None:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.devices._cells import AnyCells, spread
 from analogjax.devices._draws import draw_normal
@@ -17,13 +18,14 @@ class ReferencedDevice(PulsedDevice):
     .. math:: w = x - r, \qquad r = reference\_mean + reference\_std\, \xi\ (+ x_\diamond)
 
     Pulses move x within :math:`[b^-, b^+]`, so that w stays within :math:`[b^- - r, b^+ - r]`,
-    which is what the cells' ``w_min`` and ``w_max`` are.
+    which is what the cells' ``w_min`` and ``w_max`` are. What is programmed, and what a reset goes
+    to, is in units of the weight.
 
     Attributes:
       reference_mean: mean reference, in units of the weight.
       reference_std: spread of the reference across crosspoints, in units of the weight.
-      subtract_symmetry_point: add each crosspoint's symmetric point :math:`x_\diamond` to its
-        reference, so that its weight is symmetric at zero but for the spread.
+      subtract_symmetry_point: add the symmetric point :math:`x_\diamond` of each crosspoint that
+        moves to its reference, so that its weight is symmetric at zero but for the spread.
     """
 
     redundant: ClassVar[tuple[str, ...]] = ("reference_mean",)
@@ -39,6 +41,8 @@ class ReferencedDevice(PulsedDevice):
         xi = draw_normal(jax.random.fold_in(key, 4), shape)
         reference = self.reference_mean + spread(xi, self.reference_std)
         if self.subtract_symmetry_point:
-            reference += self.symmetric_point(cells)
+            # What cannot move has no such point, and stays stuck where it is.
+            moves = cells.w_max > cells.w_min
+            reference += jnp.where(moves, self.symmetric_point(cells), 0.0)
         shifted = cells._replace(w_max=cells.w_max - reference, w_min=cells.w_min - reference)
         return shifted, reference

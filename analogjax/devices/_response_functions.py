@@ -33,7 +33,8 @@ class ResponseFunctions(MultNoiseDevice):
       mult_noise: whether pulse-to-pulse noise scales with the whole step, or with u and v alone.
 
     Raises:
-      ValueError: by ``sample``, if a field is out of its range.
+      ValueError, TypeError: by ``sample``, if a field is out of its range, or a response is no
+        function.
 
     Reference: Wu et al., arXiv:2502.06309, section 2 (generic response functions).
 
@@ -52,6 +53,16 @@ class ResponseFunctions(MultNoiseDevice):
     q_up: Callable[..., jax.Array] = dataclasses.field(metadata={"static": True})
     q_down: Callable[..., jax.Array] = dataclasses.field(metadata={"static": True})
     parameters: tuple[Real, ...] = ()
+
+    def check_fields(self) -> None:
+        """Raises a TypeError if a response is no function."""
+        for name in ("q_up", "q_down"):
+            if not callable(getattr(self, name)):
+                raise TypeError(
+                    f"ResponseFunctions.{name} must be a function of the weight, got "
+                    f"{getattr(self, name)!r}."
+                )
+        super().check_fields()
 
     def steps(self, cells: Cells, w: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Noise-free sizes of the next up and the next down pulse."""
@@ -98,7 +109,8 @@ def exponential_response(gamma: Real, tau: Real, **fields) -> ResponseFunctions:
       The device, whose ``parameters`` are gamma and tau.
 
     Raises:
-      ValueError: if gamma or tau is not positive.
+      ValueError: if gamma or tau is not positive, or gamma above 40, beyond which steps at the
+        bounds are too large for float32.
 
     Reference: Wu et al., arXiv:2502.06309, equation (145).
 
@@ -110,6 +122,8 @@ def exponential_response(gamma: Real, tau: Real, **fields) -> ResponseFunctions:
       >>> round(q_up.item(), 3), round(q_down.item(), 3)
       (0.0, 8.389)
     """
+    if is_concrete(gamma) and np.any(np.asarray(gamma) > 40):
+        raise ValueError(f"gamma must be at most 40, as steps grow with e^(2 gamma), got {gamma}.")
     return _saturating(_exponential_up, _exponential_down, gamma, tau, fields)
 
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from analogjax.devices._cells import Cells, ratio
+from analogjax.devices._check import check_positive
 from analogjax.devices._linear_response import LinearResponse
-from analogjax.devices._pulsed import Real
 
 
 @jax.tree_util.register_dataclass
@@ -47,11 +47,11 @@ class SoftBounds(LinearResponse):
     @classmethod
     def with_pulses(
         cls,
-        p_max: Real = 1000,
-        alpha: Real = 5e-4,
+        p_max: float = 1000,
+        alpha: float = 5e-4,
         *,
-        range_min: Real = -1.0,
-        range_max: Real = 1.0,
+        range_min: float = -1.0,
+        range_max: float = 1.0,
         **fields,
     ) -> Self:
         r"""The device whose weight goes from one end of a range to the other in ``p_max`` pulses.
@@ -72,12 +72,22 @@ class SoftBounds(LinearResponse):
           range_max: weight at its upper end.
           **fields: any other field of the device, but for bounds, ``dw_min`` and ``up_down``.
 
+        Raises:
+          ValueError: if ``p_max`` or ``alpha`` is not positive, or zero is not within the range.
+
         Example:
           >>> from analogjax.devices import SoftBounds
           >>> device = SoftBounds.with_pulses(100, 0.02)
           >>> round(device.w_max, 4), round(device.dw_min, 4)
           (1.313, 0.026)
         """
+        check_positive("p_max", p_max)
+        check_positive("alpha", alpha)
+        if not range_min < 0 < range_max:
+            raise ValueError(
+                f"range_min and range_max must lie on either side of 0, got {range_min} and "
+                f"{range_max}."
+            )
         span = (range_max - range_min) / (1 - np.exp(-alpha * p_max))
         w_max, w_min = range_min + span, range_max - span
         up, down = ((1 - np.exp(-alpha)) * bound for bound in (w_max, -w_min))

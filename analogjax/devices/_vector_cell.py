@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices._cells import AnyCells, is_concrete
-from analogjax.devices._check import check_device
+from analogjax.devices._check import check_device, check_pulsed
 from analogjax.devices._device import Real
 from analogjax.devices._pulsed import PulsedDevice
 from analogjax.devices._unit_cell import UnitCell, age_each, sample_each_ageing
@@ -131,8 +131,12 @@ class VectorCell(UnitCell):
 
     def check_fields(self) -> None:
         """Raises a ValueError if the significances or the policy are not ones the cell can have."""
-        if not self.devices:
-            raise ValueError("VectorCell.devices must name at least one device, got none.")
+        if not isinstance(self.devices, tuple) or not self.devices:
+            raise ValueError(
+                f"VectorCell.devices must be a tuple of at least one device, got {self.devices!r}."
+            )
+        for device in self.devices:
+            check_pulsed("VectorCell", device, PulsedDevice)
         if len(self._shares) != len(self.devices):
             raise ValueError(
                 f"VectorCell needs one significance for each of its devices, got "

@@ -28,8 +28,9 @@ class DeviceOptions:
       states: number of states to give the device, instead of its own.
       pulses: pulses in one direction before they turn; twice the number of states by default.
       seed: seed of the simulated crosspoints.
-      fit: CSV file of measured curves to fit, with the columns pulse, conductance and, for several
-        crosspoints, device; the first row of each has pulse 0.
+      fit: CSV file of measured curves to fit, with the columns pulse, conductance (normalised: less
+        that of zero weight, and divided by what the device calls 1) and, for several crosspoints,
+        device; the first row of each has pulse 0.
       model: preset or device class that is fitted, and where the fit starts.
       out: directory of the results: device.png, summary.json.
     """

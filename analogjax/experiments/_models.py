@@ -64,6 +64,13 @@ class DigitsNet(nn.Module):
     """A small convolutional network for 8 by 8 images: conv 3x3x16, pool, 64, classes; tanh.
 
     Attributes are those of :class:`LeNet5`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.experiments import DigitsNet
+      >>> model, images = DigitsNet(), jnp.ones((2, 8, 8, 1))
+      >>> model.apply(model.init(jax.random.key(0), images), images).shape
+      (2, 10)
     """
 
     classes: int = 10
@@ -91,6 +98,13 @@ class LeNet5(nn.Module):
       mapping: how the weights lie on arrays; None for one array a layer.
 
     Reference: Li et al., arXiv:2510.02516, appendix on the experiments.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.experiments import LeNet5
+      >>> params = jax.eval_shape(LeNet5().init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
+      >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+      80202
     """
 
     classes: int = 10
@@ -114,6 +128,13 @@ class SigmoidNet(nn.Module):
     235,146 parameters for 28 by 28 images and 10 classes. Attributes are those of :class:`LeNet5`.
 
     Reference: Gokmen, Vlasov, Front. Neurosci. 10:333 (2016).
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.experiments import SigmoidNet
+      >>> params = jax.eval_shape(SigmoidNet().init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
+      >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+      235146
     """
 
     classes: int = 10

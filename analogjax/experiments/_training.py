@@ -230,6 +230,18 @@ def over_seeds(training: Training) -> Training:
     Returns:
       A training whose ``init`` takes an array of keys, and whose states and metrics have a leading
       axis of seeds.
+
+    Example:
+      >>> import jax, optax
+      >>> from flax import linen as nn
+      >>> from analogjax.experiments import load, make_training, over_seeds
+      >>> images = load("digits", train_size=16)
+      >>> model = nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(10)])
+      >>> training = over_seeds(make_training(model, lambda key: optax.sgd(0.1), images, batch_size=8))
+      >>> state = training.init(jax.vmap(jax.random.key)(jax.numpy.arange(3)))
+      >>> state, metrics = jax.jit(training.epoch)(state)
+      >>> metrics.test_accuracy.shape
+      (3,)
     """
     axes = batch_axes(training)
     return Training(

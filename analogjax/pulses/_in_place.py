@@ -13,6 +13,13 @@ def change_if(condition: jax.Array, change: Callable[[State], State], state: Sta
 
     A loop of at most one turn: XLA lets a loop work in place, where the branches of a conditional
     copy all arrays they may change. Under ``vmap`` nothing is computed if none of a batch does.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.pulses import change_if
+      >>> state = jnp.zeros(3)
+      >>> change_if(jnp.array(True), lambda state: state + 1, state).tolist()
+      [1.0, 1.0, 1.0]
     """
     return jax.lax.while_loop(
         lambda carry: carry[0],

@@ -116,6 +116,12 @@ def largest(vectors: jax.Array) -> jax.Array:
     Magnitudes compared by their bits, in rows of at most 32 (long ones are laid on each other in
     halves): on a CPU that takes a fraction of the time of a maximum of real numbers. Halves of a
     vector that is split between devices would have to change places.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.pulses import largest
+      >>> largest(jnp.array([[1.0, -3.0], [0.5, 0.0]])).tolist()
+      [[3.0], [0.5]]
     """
     if on_mesh():
         return jnp.abs(vectors).max(axis=-1, keepdims=True)
@@ -187,6 +193,13 @@ def outer_sum(x: jax.Array, d: jax.Array, outputs: int) -> jax.Array:
       d: ``(batch, outputs)``; or ``(batch, outputs / G)``, where the vectors belong to the G groups
         of columns in turn.
       outputs: number of columns.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.pulses import outer_sum
+      >>> x, d = jnp.array([[1.0, 2.0], [0.0, 1.0]]), jnp.array([[1.0], [3.0]])
+      >>> outer_sum(x, d, 1).tolist()
+      [[1.0], [5.0]]
     """
     groups = outputs // d.shape[1]
     x, d = (part.reshape(-1, groups, part.shape[1]) for part in (x, d))

@@ -17,6 +17,13 @@ def draw_words(key: jax.Array, shape: tuple[int, ...], stream=0) -> jax.Array:
 
     The number of the crosspoint is hashed with one word of the key, then with the other. Within
     one array and stream no word comes twice.
+
+    Example:
+      >>> import jax
+      >>> from analogjax.pulses import draw_words
+      >>> words = draw_words(jax.random.key(0), (2, 3))
+      >>> words.shape, str(words.dtype)
+      ((2, 3), 'uint32')
     """
     return words_at(key, jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape), stream)
 

@@ -17,7 +17,18 @@ def nodes_of(tree, kind: type[Node]) -> list[Node]:
 
 
 def tile_stacks(opt_state) -> dict[str, TileStack]:
-    """The tiles of every weight, by the parameter's path, wherever in the state they are."""
+    """The tiles of every weight, by the parameter's path, wherever in the state they are.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import analogjax
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.rules import tile_stacks
+      >>> rule = analogjax.residual_learning(0.1, SoftBounds.with_states(4), key=0, num_tiles=3)
+      >>> state = rule.init({"dense": {"kernel": jnp.zeros((2, 3))}})
+      >>> {name: len(stack.tiles) for name, stack in tile_stacks(state).items()}
+      {'dense/kernel': 3}
+    """
     return {
         name: stack
         for state in nodes_of(opt_state, AnalogState)

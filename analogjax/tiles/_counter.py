@@ -13,6 +13,12 @@ class Counter(NamedTuple):
     Attributes:
       total: the sum.
       missing: what ``total`` lacks.
+
+    Example:
+      >>> from analogjax.tiles import Counter
+      >>> counter = Counter.zeros(()).add(2.0**24).add(1.0)
+      >>> float(counter.total), float(counter.exact())
+      (16777216.0, 16777217.0)
     """
 
     total: jax.Array

@@ -16,6 +16,12 @@ def take_lines(tree, first, lines: int, axis: int = 0):
 
     Returns:
       The same pytree, its matrices of shape ``(lines, out)``, or ``(lines, in)`` for axis 1.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.tiles import take_lines
+      >>> take_lines(jnp.array([[1, 2], [3, 4], [5, 6]]), 2, 2).tolist()
+      [[5, 6], [1, 2]]
     """
 
     def take(matrix):
@@ -31,7 +37,14 @@ def take_lines(tree, first, lines: int, axis: int = 0):
 
 
 def put_lines(matrix: jax.Array, first, values: jax.Array, axis: int = 0) -> jax.Array:
-    """The matrix with the lines that :func:`take_lines` gives replaced by ``values``."""
+    """The matrix with the lines that :func:`take_lines` gives replaced by ``values``.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from analogjax.tiles import put_lines
+      >>> put_lines(jnp.zeros((3, 2), int), 2, jnp.array([[5, 6], [1, 2]])).tolist()
+      [[1, 2], [0, 0], [5, 6]]
+    """
     lines = values.shape[0]
     values = values.T if axis else values
     if lines == 1:
@@ -42,7 +55,14 @@ def put_lines(matrix: jax.Array, first, values: jax.Array, axis: int = 0) -> jax
 
 
 def pick(number, trees):
-    """That of some trees of the same shapes with a number, int32, which may be traced."""
+    """That of some trees of the same shapes with a number, int32, which may be traced.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.tiles import pick
+      >>> jax.jit(pick)(1, [{"w": jnp.zeros(2)}, {"w": jnp.ones(2)}])["w"].tolist()
+      [1.0, 1.0]
+    """
     if len(trees) == 1:
         return trees[0]
     return jax.tree.map(lambda *leaves: lax.select_n(number, *map(jnp.asarray, leaves)), *trees)

@@ -54,6 +54,16 @@ def program_stack(
 
     Returns:
       The stack; all tiles but the first hold zero (or what their cells hold when asked for it).
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import program_stack, read
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> w = jnp.array([[0.25, -0.5]])
+      >>> stack = program_stack(jax.random.key(0), devices, w, jnp.array([1.0, 0.5]))
+      >>> [read(tile).tolist() for tile in stack.tiles]
+      [[[0.25, -0.5]], [[0.0, 0.0]]]
     """
     tiles = [
         program_tile(jax.random.fold_in(key, n), device, w if n == 0 else jnp.zeros_like(w))
@@ -72,7 +82,15 @@ def program_stack(
 
 
 def of_one_device(devices: Sequence[Device]) -> list[range]:
-    """The numbers of tiles that follow each other and have one device, the coarsest first."""
+    """The numbers of tiles that follow each other and have one device, the coarsest first.
+
+    Example:
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import of_one_device
+      >>> coarse, fine = SoftBounds.with_states(4), SoftBounds.with_states(20)
+      >>> of_one_device([coarse, coarse, fine])
+      [range(0, 2), range(2, 3)]
+    """
     groups = itertools.groupby(range(len(devices)), lambda n: id(devices[n]))
     numbers = [list(group) for _, group in groups]
     return [range(group[0], group[-1] + 1) for group in numbers]
@@ -104,7 +122,18 @@ def effective_weight(stack: TileStack) -> jax.Array:
 
 
 def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
-    """The stack with another tile ``n``, which must be the last."""
+    """The stack with another tile ``n``, which must be the last.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import effective_weight, program_stack, replace_tile
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> tile = stack.tiles[1]._replace(w=jnp.array([[0.5, 0.0]]))
+      >>> effective_weight(replace_tile(stack, 1, tile)).tolist()
+      [[0.25, 0.0]]
+    """
     return stack._replace(tiles=(*stack.tiles[:n], tile, *stack.tiles[n + 1 :]))
 
 
@@ -123,6 +152,16 @@ def replace_lines(
 
     Returns:
       The stack after it.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import effective_weight, program_stack, replace_lines, take_lines
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((2, 2)), jnp.array([1.0, 0.5]))
+      >>> line = take_lines(stack.tiles[0], 1, 1)._replace(w=jnp.array([[0.5, 0.0]]))
+      >>> effective_weight(replace_lines(stack, 0, 1, line)).tolist()
+      [[0.0, 0.0], [0.5, 0.0]]
     """
 
     def put(tile: Tile, is_it) -> Tile:
@@ -146,7 +185,18 @@ def replace_lines(
 
 
 def age(keys: jax.Array, devices: Sequence[Device], stack: TileStack) -> TileStack:
-    """The stack one mini-batch later: decay and diffusion of its tiles, where they have any."""
+    """The stack one mini-batch later: decay and diffusion of its tiles, where they have any.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import age, effective_weight, program_stack
+      >>> devices = (SoftBounds(dw_min=0.1, lifetime=4.0).without_variation(),)
+      >>> stack = program_stack(jax.random.key(0), devices, jnp.array([[0.4]]), jnp.ones(1))
+      >>> stack = age(jax.random.split(jax.random.key(1), 1), devices, stack)
+      >>> round(float(effective_weight(stack)[0, 0]), 2)
+      0.3
+    """
     if all(tile.ageing is None for tile in stack.tiles):
         return stack
     parts = zip(keys, devices, stack.tiles, strict=True)
@@ -158,20 +208,56 @@ def age(keys: jax.Array, devices: Sequence[Device], stack: TileStack) -> TileSta
 
 
 def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
-    """The stack with the pulses counted that its tile ``n`` was sent."""
+    """The stack with the pulses counted that its tile ``n`` was sent.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.pulses import Sent
+      >>> from analogjax.tiles import count_pulses, program_stack
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> up, down = jnp.array([[3, 0]]), jnp.array([[1, 1]])
+      >>> sent = Sent.summed(stack.tiles[1].w, up, down)
+      >>> count_pulses(stack, 1, sent).pulses.exact().tolist()
+      [[0.0, 0.0], [3.0, 2.0]]
+    """
     none = jnp.zeros(stack.pulses.total.shape, jnp.float32)
     amounts = none.at[n].set(sent.total.astype(jnp.float32))
     return stack._replace(pulses=stack.pulses.add(amounts))
 
 
 def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
-    """The stack with the reading of some lines of its tile ``n`` counted."""
+    """The stack with the reading of some lines of its tile ``n`` counted.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import count_reads, program_stack
+      >>> devices = (SoftBounds.with_states(4),) * 2
+      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> count_reads(stack, 1, 2).reads.exact().tolist()
+      [0.0, 2.0]
+    """
     amounts = jnp.zeros(stack.reads.total.shape, jnp.float32).at[n].set(lines)
     return stack._replace(reads=stack.reads.add(amounts))
 
 
 def count_trains(stack: TileStack, n: int, pairs: int, sent: Sent) -> TileStack:
-    """The stack with the trains counted that its tile ``n`` was sent, if these were trains."""
+    """The stack with the trains counted that its tile ``n`` was sent, if these were trains.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.pulses import BatchedPulses
+      >>> from analogjax.tiles import count_trains, program_stack
+      >>> device = SoftBounds.with_states(4)
+      >>> stack = program_stack(jax.random.key(0), (device,), jnp.zeros((1, 2)), jnp.ones(1))
+      >>> tile, x, d = stack.tiles[0], jnp.ones((8, 1)), jnp.ones((8, 2))
+      >>> sent = BatchedPulses().send(jax.random.key(1), device, tile.cells, tile.w, x, d, 0.5)
+      >>> count_trains(stack, 0, 8, sent).trains.exact().tolist()
+      [[8.0, 0.0, 8.0]]
+    """
     if sent.cut is None or sent.slots is None:
         return stack
     none = jnp.zeros(stack.trains.total.shape, jnp.float32)

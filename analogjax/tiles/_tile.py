@@ -40,7 +40,17 @@ class Tile(NamedTuple):
 
 
 def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
-    """A new array asked to hold ``w``: clipped to the bounds of its crosspoints."""
+    """A new array asked to hold ``w``: clipped to the bounds of its crosspoints.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import program_tile, read
+      >>> device = SoftBounds(dw_min=0.1, w_max=0.6).without_variation()
+      >>> tile = program_tile(jax.random.key(0), device, jnp.array([[0.5, 0.8]]))
+      >>> [round(w, 2) for w in read(tile)[0].tolist()]
+      [0.5, 0.6]
+    """
     cells = device.sample(key, w.shape)
     tile = Tile(
         jax.tree.map(lambda part: jnp.broadcast_to(part, w.shape), device.program(cells, w)),
@@ -53,17 +63,50 @@ def program_tile(key: jax.Array, device: Device, w: jax.Array) -> Tile:
 
 
 def weight(tile: Tile) -> jax.Array:
-    """The weights that the conductances of the array stand for, ``(in, out)``."""
+    """The weights that the conductances of the array stand for, ``(in, out)``.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import OneSidedPair, SoftBounds
+      >>> from analogjax.tiles import program_tile, weight
+      >>> pair = OneSidedPair(device=SoftBounds(dw_min=0.1, w_min=0.0).without_variation())
+      >>> tile = program_tile(jax.random.key(0), pair, jnp.array([[-0.5]]))
+      >>> len(tile.w), round(float(weight(tile)[0, 0]), 2)
+      (2, -0.5)
+    """
     return tile.cells.weight(tile.w) if isinstance(tile.w, tuple) else tile.w
 
 
 def read(tile: Tile) -> jax.Array:
-    """The weights a product with the array sees: with their write noise."""
+    """The weights a product with the array sees: with their write noise.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import program_tile, read, weight
+      >>> device = SoftBounds(dw_min=0.1, write_noise_std=0.5)
+      >>> tile = program_tile(jax.random.key(0), device, jnp.zeros((2, 3)))
+      >>> bool((weight(tile) == 0).all()), bool((read(tile) == 0).any())
+      (True, False)
+    """
     return weight(tile) if tile.offset is None else weight(tile) + tile.offset
 
 
 def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:
-    """The tile after an update; its write noise is drawn anew where a pulse was sent."""
+    """The tile after an update; its write noise is drawn anew where a pulse was sent.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.pulses import BatchedPulses
+      >>> from analogjax.tiles import program_tile, written
+      >>> device = SoftBounds(dw_min=0.1)
+      >>> tile = program_tile(jax.random.key(0), device, jnp.zeros((2, 3)))
+      >>> key, x, d = jax.random.key(1), jnp.ones((1, 2)), jnp.ones((1, 3))
+      >>> sent = BatchedPulses().send(key, device, tile.cells, tile.w, x, d, 0.5)
+      >>> bool((written(key, device, tile, sent).w < 0).all())
+      True
+    """
     offset = tile.offset
     if offset is not None:
         pulsed = sent.up + sent.down > 0
@@ -73,7 +116,17 @@ def written(key: jax.Array, device: Device, tile: Tile, sent: Sent) -> Tile:
 
 
 def aged(key: jax.Array, device: Device, tile: Tile) -> Tile:
-    """The tile one mini-batch later; its write noise is drawn anew where something moved."""
+    """The tile one mini-batch later; its write noise is drawn anew where something moved.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.devices import SoftBounds
+      >>> from analogjax.tiles import aged, program_tile
+      >>> device = SoftBounds(dw_min=0.1, lifetime=4.0).without_variation()
+      >>> tile = program_tile(jax.random.key(0), device, jnp.array([[0.4]]))
+      >>> round(float(aged(jax.random.key(1), device, tile).w[0, 0]), 2)
+      0.3
+    """
     if tile.ageing is None:
         return tile
     w = device.apply_ageing(jax.random.fold_in(key, _AGED), tile.cells, tile.ageing, tile.w)

@@ -242,6 +242,18 @@ def test_many_crosspoints_give_means_and_spreads_of_their_population():
         assert getattr(report.device, name) == pytest.approx(getattr(true, name), rel=0.5)
 
 
+def test_stuck_crosspoints_are_told_from_moving_ones_under_read_noise():
+    true = SoftBounds(dw_min=0.05, w_max=1.0, w_min=-1.0, w_max_dtod=0.1, w_min_dtod=0.1)
+    many = curves(dataclasses.replace(true, dw_min_std=0.1), PULSES, count=12)
+    many[[1, 5, 6, 10]] = [[0.1], [-0.05], [0.0], [0.02]]
+    many += 0.02 * np.random.default_rng(0).standard_normal(many.shape)
+    report = fit(SoftBounds(), PULSES, many, read_noise=0.02)
+    assert report.device.corrupt_devices_prob == pytest.approx(4 / 12)
+    assert len(report.curves) == 8
+    assert report.device.w_max == pytest.approx(1.0, abs=0.1)
+    assert report.device.w_max_dtod < 0.25
+
+
 @pytest.mark.slow
 def test_a_log_normal_spread_is_that_of_the_logarithms():
     true = dataclasses.replace(
@@ -266,7 +278,12 @@ GOOD = np.array([0.0, 0.1, 0.05])
         ([1, -1], GOOD[:2], {}, r"one point longer than the 2 pulses, got shape \(2,\)"),
         ([1, -1], np.zeros((0, 3)), {}, r"got shape \(0, 3\)"),
         ([1, -1], [0.0, np.nan, 0.1], {}, "finite, got nan at point 1 of curve 0"),
-        ([1, -1], [0.2, 0.2, 0.2], {}, "must move under pulses, got a constant 0.2"),
+        ([1, -1], [0.2, 0.2, 0.2], {}, "must move under pulses, got values about 0.2"),
+        ([1, -1], [1e-5, 3e-5, 2e-5], {}, "must be normalised, got at most 3e-05, as in siemens"),
+        ([-1, 1], GOOD, {}, "must rise under up pulses.* change their sign"),
+        ([1, -1], np.ma.masked_greater(GOOD, 0.07), {}, "must not be masked: cut the curves"),
+        ([1, -1], GOOD, {"fields": "dw_min"}, "list of different names, got 'dw_min'"),
+        ([1, -1], GOOD, {"fields": ["w_max", "w_max"]}, "list of different names"),
         ([1, -1], GOOD, {"fields": ["slope"]}, "'slope', which is unknown for SoftBounds; choose"),
         ([1, -1], GOOD, {"fields": ["dw_min_dtod"]}, "'dw_min_dtod', which is no part"),
         ([1, -1], GOOD, {"fields": []}, "nothing to fit; choose from dw_min"),
@@ -281,5 +298,7 @@ def test_bad_input_is_told_in_one_sentence(pulses, conductance, options, said):
 def test_devices_that_cannot_be_fitted_are_refused():
     with pytest.raises(ValueError, match="Ideal has no pulse response"):
         fit(Ideal(), [1, -1], GOOD)
+    with pytest.raises(ValueError, match=r"SoftBounds has no .* such as SoftBounds\(\)"):
+        fit(SoftBounds, [1, -1], GOOD)
     with pytest.raises(ValueError, match=r"w_max must be at least 0, got -1"):
         fit(SoftBounds(w_max=-1.0), [1, -1], GOOD)

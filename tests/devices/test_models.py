@@ -12,13 +12,17 @@ from analogjax import presets
 from analogjax.devices import (
     Cells,
     ExpStep,
+    Ideal,
     LinearStep,
+    OneSidedPair,
     PiecewiseStep,
     PowStep,
     PowStepReference,
+    ReferencePair,
     ResponseFunctions,
     SoftBounds,
     SoftBoundsReference,
+    VectorCell,
     check_device,
     exponential_response,
     power_response,
@@ -42,6 +46,7 @@ def responses(device, w=W):
         (PowStep(dw_min=0.02, pow_gamma=3.0), 0.0025),
         (PowStepReference(dw_min=0.02, pow_gamma=0.5), 0.0141421),
         (PiecewiseStep(dw_min=0.02, piecewise_up=(2, 1.5, 9), piecewise_down=(1, 1, 1)), 0.03),
+        (PiecewiseStep(dw_min=0.02, piecewise_up=(2, 0), piecewise_down=(0, 2)), 0.02),
         (power_response(3.0, 1.0, dw_min=0.02), 0.02),
         (presets.reram_es(), 0.00199),
         (presets.pcm(), 0.03235),
@@ -165,6 +170,36 @@ def test_exp_step_stays_finite_in_a_narrow_range_far_from_zero():
     device = ExpStep(A_up=-2.0, a=1.0)
     moved = device.pulse(cells, jnp.full(2, 0.5), 1, jnp.array([-5.0, 5.0]))
     np.testing.assert_allclose(moved, [0.5, 0.501])
+
+
+@pytest.mark.parametrize(
+    ("device", "said"),
+    [
+        (SoftBounds(dw_min="0.1"), "SoftBounds.dw_min must be a number or an array, got '0.1'"),
+        (ResponseFunctions(q_up=1.0, q_down=jnp.exp), "q_up must be a function of the weight"),
+        (OneSidedPair(device=Ideal()), "OneSidedPair is made of devices .* got Ideal"),
+        (ReferencePair(device=OneSidedPair(device=SoftBounds())), "ReferencePair .* OneSidedPair"),
+        (VectorCell(devices=(SoftBounds(), Ideal())), "VectorCell is made of .* got Ideal"),
+    ],
+)
+def test_devices_of_the_wrong_kind_of_part_are_refused(device, said):
+    with pytest.raises(TypeError, match=said):
+        device.sample(KEY, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: SoftBounds.with_pulses(100, 0.0), "alpha must be a finite positive number, got 0"),
+        (lambda: SoftBounds.with_pulses(0, 0.1), "p_max must be a finite positive number, got 0"),
+        (lambda: SoftBounds.with_pulses(range_min=0.5), "on either side of 0, got 0.5 and 1"),
+        (lambda: exponential_response(50.0, 1.0), "gamma must be at most 40"),
+        (lambda: SoftBounds.with_states(np.array([4, 1])), "at least 2 states"),
+    ],
+)
+def test_makers_of_devices_say_what_they_cannot_make(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
 
 
 def test_functions_of_the_weight_are_the_responses():

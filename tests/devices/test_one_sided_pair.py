@@ -10,7 +10,7 @@ from learning import SHAPE, TARGET, learned
 
 import analogjax
 from analogjax import presets
-from analogjax.devices import OneSidedPair, Pair, SoftBounds
+from analogjax.devices import ConstantStep, Frozen, OneSidedPair, Pair, SoftBounds
 from analogjax.pulses import BatchedPulses, CoincidencePulses, ExpectedPulses
 from analogjax.tiles import read
 
@@ -44,9 +44,30 @@ def test_refresh_resets_what_is_nearly_full_and_keeps_its_weight():
     cells, ageing = device.sample(KEY, (1, 4)), device.sample_ageing(KEY, (1, 4))
     w = Pair(jnp.array([[0.9, 0.9, 0.3, 0.7]]), jnp.array([[0.8, 0.2, 0.8, 0.7]]))
     after = jax.jit(device.apply_ageing)(KEY, cells, ageing, w)
-    # Ten pulses of soft bounds come from 0 to 1 - 0.99**10; fifty, downwards, to -(1 - 0.99**50).
+    # The nearest that pulses of soft bounds come to 0.1 and to -0.5.
     np.testing.assert_allclose(after.plus, [[1 - 0.99**10, 0.9, 0.0, 0.7]], atol=1e-6)
-    np.testing.assert_allclose(after.minus, [[0.0, 0.2, 1 - 0.99**50, 0.7]], atol=1e-6)
+    np.testing.assert_allclose(after.minus, [[0.0, 0.2, 1 - 0.99**69, 0.7]], atol=1e-6)
+
+
+def test_refreshed_phase_change_memory_holds_what_it_held():
+    device = OneSidedPair(device=presets.pcm())
+    shape = (60, 60)
+    cells, ageing = device.sample(KEY, shape), device.sample_ageing(KEY, shape)
+    w = Pair(jnp.full(shape, 1.8), jnp.full(shape, 1.0))
+    after = device.apply_ageing(KEY, cells, ageing, w)
+    refreshed = np.asarray(after.minus < 0.5)
+    assert refreshed.mean() > 0.5
+    # Within part of a step of 0.28 from empty, noisy by 0.6 of it; 1.34 without reads between.
+    held = np.asarray(cells.weight(after))[refreshed]
+    assert abs(held.mean() - 0.8) < 0.1
+    still = Frozen(device=device).apply_ageing(KEY, cells, ageing, w)
+    np.testing.assert_array_equal(still.plus, w.plus)
+    np.testing.assert_array_equal(still.minus, w.minus)
+
+
+def test_a_pair_has_the_states_of_the_range_that_pulses_reach():
+    assert OneSidedPair(device=ConstantStep(dw_min=0.1, w_max=1.0, w_min=-1.0)).n_states == 20
+    assert PAIR.n_states == 200
 
 
 VARIED = SoftBounds(dw_min=0.01, w_max=1.0, w_min=0.0)

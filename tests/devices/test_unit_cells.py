@@ -201,7 +201,7 @@ def test_conductances_of_a_vector_cell_age_each_by_itself():
         ({"significance": (1.0,)}, "one significance for each of its devices, got 1 for 2"),
         ({"significance": (1.0, -0.5)}, r"significance must be positive, got \(1.0, -0.5\)"),
         ({"update_policy": "some"}, "must be 'all', 'in_turn' or 'random', got 'some'"),
-        ({"devices": ()}, "at least one device, got none"),
+        ({"devices": ()}, r"a tuple of at least one device, got \(\)"),
     ],
 )
 def test_cells_that_cannot_be_are_refused(fields, message):

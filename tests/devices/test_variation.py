@@ -19,6 +19,7 @@ from analogjax.devices import (
     PiecewiseStep,
     PowStep,
     PowStepReference,
+    ReferencePair,
     ResponseFunctions,
     SoftBounds,
     SoftBoundsReference,
@@ -300,6 +301,23 @@ def test_corrupt_devices_get_stuck_within_their_bounds():
         quiet(corrupt_devices_prob=0.5, corrupt_devices_range=0.5, w_max=0.1, w_min=-0.3)
     )
     assert follows(np.asarray(cells.w_max)[stuck], stats.uniform(-0.3, 0.4))
+
+
+def test_stuck_crosspoints_keep_their_weight_where_symmetric_points_are_subtracted():
+    fields = {"corrupt_devices_prob": 1.0, "corrupt_devices_range": 0.5}
+    shifted = {"reference_std": 0.05, "subtract_symmetry_point": True}
+    law = stats.uniform(-0.5, 1.0)
+    expected = np.hypot(law.std(), 0.05)
+    for device in (
+        quiet(SoftBoundsReference, w_max=1.0, w_min=-1.0, **fields, **shifted),
+        quiet(PowStepReference, w_max=1.0, w_min=-1.0, **fields, **shifted),
+        ReferencePair(device=quiet(SoftBounds, w_max=1.0, w_min=-1.0, **fields), **shifted),
+    ):
+        cells = device.sample(KEY, SHAPE)
+        w = device.program(cells, jnp.zeros(SHAPE))
+        if isinstance(device, ReferencePair):  # Its reference is a stuck one, too.
+            w, expected = w.plus, law.std()
+        assert np.std(w) == pytest.approx(expected, rel=0.05)
 
 
 def test_corrupt_devices_never_move_and_the_others_do():
