@@ -4,6 +4,10 @@ Every function draws into axes it is given, so that figures can be composed; mat
 the extra ``analogjax[cli]``.
 """
 
+import itertools
+import math
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -108,7 +112,10 @@ def plot_response_factors(axes, device: Device) -> None:
 
     Args:
       axes: matplotlib axes.
-      device: the device, of finite range.
+      device: the device, of one conductance and of finite range.
+
+    Raises:
+      ValueError: if the device is of several conductances, or its range is infinite.
 
     Example:
       >>> from matplotlib.figure import Figure
@@ -137,7 +144,10 @@ def plot_symmetry(axes, device: Device) -> None:
 
     Args:
       axes: matplotlib axes.
-      device: the device, of finite range.
+      device: the device, of one conductance and of finite range.
+
+    Raises:
+      ValueError: if the device is of several conductances, or its range is infinite.
 
     Example:
       >>> from matplotlib.figure import Figure
@@ -163,7 +173,19 @@ def _mean_response(device: Device):
     """Weights over the range, q+ and q- there, and the symmetric point."""
     mean = device.without_variation()
     cells = mean.sample(jax.random.key(0), ())
-    w = np.linspace(float(cells.w_min), float(cells.w_max), 201)
+    name = type(device).__name__
+    if not hasattr(cells, "w_min"):
+        raise ValueError(
+            f"{name} is of several conductances, which no single weight tells the response of: "
+            f"give one of the devices that it is made of."
+        )
+    low, high = float(cells.w_min), float(cells.w_max)
+    if not np.all(np.isfinite([low, high])):
+        raise ValueError(
+            f"A response is drawn over a finite range, got {name} from {low:g} to {high:g}: give a "
+            f"device with finite w_min and w_max."
+        )
+    w = np.linspace(low, high, 201)
     up, down = (np.asarray(q) for q in mean.response(cells, jnp.asarray(w)))
     return w, up, down, float(mean.symmetric_point(cells))
 
@@ -222,17 +244,20 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
       >>> axes.get_lines()[0].get_ydata().tolist()
       [62.5, 87.5]
     """
-    colors = _run_colors(curves)
+    looks = _looks(curves)
     for name, accuracy in curves.items():
-        color = colors[name]
+        marker, color = looks[name]
         percent = 100 * accuracy
         epoch = np.arange(1, len(percent) + 1)
         style = "--" if name.startswith("Digital") else "-"
-        axes.plot(epoch, percent.mean(1), style, color=color, lw=1.8, label=name)
+        axes.plot(
+            epoch, percent.mean(1), style, color=color, marker=marker, ms=5, lw=1.8, label=name
+        )
         if percent.shape[1] > 1:
             low, high = percent.min(1), percent.max(1)
             axes.fill_between(epoch, low, high, color=color, alpha=0.15, lw=0)
     axes.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 101))
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)
     axes.grid(alpha=0.25, lw=0.5)
 
 
@@ -241,7 +266,8 @@ def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) 
 
     Args:
       axes: matplotlib axes.
-      costs: above 0, by the name to show; the axis is logarithmic.
+      costs: above 0, by the name to show; the axis is logarithmic, and its label leaves the unit
+        to the caller.
       accuracies: in [0, 1], ``(seeds,)``, by the name; the mean is drawn, with the standard
         deviation. One without a cost is a dashed line.
 
@@ -267,34 +293,41 @@ def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) 
     best = np.array(means)[[*front, front[-1]]]
     style = {"color": "grey", "lw": 1.2, "drawstyle": "steps-post", "zorder": 1}
     axes.plot(at, best, label="Pareto front", **style)
-    colors = _run_colors(percents)
+    looks = _looks(percents)
     for name, percent in percents.items():
+        marker, color = looks[name]
         if name not in costs:
-            axes.axhline(percent.mean(), color=colors[name], ls="--", lw=1.2, label=name)
+            axes.axhline(percent.mean(), color=color, ls="--", marker=marker, lw=1.2, label=name)
             continue
         spread = percent.std(ddof=1) if len(percent) > 1 else None
         axes.errorbar(
-            costs[name], percent.mean(), spread, fmt="o", ms=7, color=colors[name], label=name
+            costs[name], percent.mean(), spread, fmt=marker or "o", ms=7, color=color, label=name
         )
     axes.set_xscale("log")
     for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         which(LogFormatter(minor_thresholds=(1.5, 0.5)))
+    axes.set(xlabel="cost", ylabel="test accuracy (%)")
     axes.grid(alpha=0.25, lw=0.5)
 
 
-def _run_colors(names) -> dict:
-    """A colour for each run: greens for residual learning, the darker the more tiles."""
-    tiles = [name for name in names if name.startswith("Residual")]
-    depths = np.linspace(0.45, 0.95, max(len(tiles), 1))
-    greens = {name: _shade(depth) for name, depth in zip(tiles, depths, strict=False)}
-    others = iter(["black", "C3", "C1", "C4", "C5", "C6"])
-    return {name: greens[name] if name in greens else next(others, "C7") for name in names}
+_MARKERS = ["", "s", "^", "D", "v", "P"]
+_COLORS = ["black", "C3", "C1", "C4", "C5", "C6", "C0", "C9", "C8", "C7"]
 
 
-_TIMES = {
-    "1 s": 1.0, "1 min": 60.0, "1 h": 3600.0, "1 day": 86400.0, "1 month": 30 * 86400.0,
-    "1 year": 365 * 86400.0, "10 years": 3650 * 86400.0,
-}  # fmt: skip
+def _looks(names) -> dict:
+    """A marker and a colour for each run: greens for residual learning, the darker the more tiles.
+
+    The others have no marker until the colours are used up.
+    """
+    tiles = {name: re.match(r"Residual learning.*\b(\d+) tile", name) for name in names}
+    chains = sorted((int(found[1]), name) for name, found in tiles.items() if found)
+    depths = np.linspace(0.45, 0.95, len(chains))
+    greens = {name: ("", _shade(d)) for d, (_, name) in zip(depths, chains, strict=True)}
+    others = itertools.cycle(itertools.product(_MARKERS, _COLORS))
+    return {name: greens[name] if name in greens else next(others) for name in names}
+
+
+_SMALLEST = 6.0  # Size of a number that can still be read, in points.
 
 
 def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale: float = 1.0):
@@ -305,7 +338,8 @@ def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale:
       rows: dictionaries, as :func:`analogjax.experiments.sweep` returns them.
       x: name along the horizontal axis.
       y: name along the vertical axis.
-      value: name of what is drawn; squares with a value that is not finite stay white.
+      value: name of what is drawn; squares with a value that is not finite stay white. The numbers
+        are left out where they do not fit.
       limits: lowest and highest value of the colours, to compare several maps.
       scale: factor of what is drawn, such as 100 for percents.
 
@@ -328,12 +362,19 @@ def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale:
             squares[i, j] = scale * np.mean(own)
     low, high = limits or (None, None)
     image = axes.imshow(squares, origin="lower", aspect="auto", vmin=low, vmax=high)
-    for (i, j), square in np.ndenumerate(squares):
-        if np.isfinite(square):
-            dark = image.norm(square) < 0.5
-            axes.text(j, i, f"{square:.3g}", ha="center", va="center", color="wk"[not dark])
-    axes.set_xticks(range(len(across)), [_word(v) for v in across])
-    axes.set_yticks(range(len(up)), [_word(v) for v in up])
+    # Of each square four fifths, since a colour bar may take the last fifth of the axes.
+    width, height = 0.8 * _points(axes) / squares.shape[::-1]
+    size = axes.xaxis.label.get_size()
+    numbers = {at: f"{square:.3g}" for at, square in np.ndenumerate(squares) if np.isfinite(square)}
+    fitting = min(size, height, width / max(map(_ems, numbers.values()), default=1.0))
+    for (i, j), number in numbers.items() if fitting >= _SMALLEST else ():
+        color = "wk"[bool(image.norm(squares[i, j]) >= 0.5)]
+        axes.text(j, i, number, ha="center", va="center", color=color, fontsize=fitting)
+    for axis, values, space in ((axes.xaxis, across, width), (axes.yaxis, up, height)):
+        every = max(1, math.ceil(1.2 * size / space))
+        words = [_word(value) for value in values[::every]]
+        tilt = _tilt(words, size, every * space) if axis is axes.xaxis else {}
+        axis.set_ticks(range(len(values))[::every], words, **tilt)
     axes.set_xlabel(x.replace("_", " "))
     axes.set_ylabel(y.replace("_", " "))
     return image
@@ -341,6 +382,27 @@ def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale:
 
 def _word(value) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _points(axes) -> np.ndarray:
+    """Width and height of the axes, in points, before a layout engine moves them."""
+    return 72 / axes.figure.dpi * np.array(axes.bbox.size)
+
+
+def _ems(word: str) -> float:
+    """Width of a word in units of its size: a digit of matplotlib's font is 0.64 wide."""
+    return 0.64 * len(word)
+
+
+def _tilt(words: list[str], size: float, gaps) -> dict:
+    """How labels so many points apart are turned: upright, or slanted where two would meet."""
+    widths = size * np.array([_ems(word) for word in words])
+    meet = np.any((widths[1:] + widths[:-1]) / 2 + size / 3 > gaps)
+    return {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if meet else {}
+
+
+_UNITS = {"year": 365 * 86400.0, "month": 30 * 86400.0, "day": 86400.0, "h": 3600.0, "min": 60.0}
+_TIMES = [1.0, *sorted(_UNITS.values()), 10 * _UNITS["year"]]
 
 
 def plot_accuracy_over_time(
@@ -390,11 +452,25 @@ def plot_accuracy_over_time(
     axes.set_xscale("log")
     low, high = times.min() / 1.3, times.max() * 1.3
     axes.set_xlim(low, high)
-    ticks = {name: at for name, at in _TIMES.items() if low <= at <= high}
-    axes.set_xticks([*ticks.values()], [*ticks])
+    ticks = [at for at in _TIMES if low <= at <= high]
+    if len(ticks) < 2:
+        ticks = sorted({*ticks, times.min(), times.max()})
+    words = [_duration(at) for at in ticks]
+    gaps = np.diff(np.log(ticks)) / np.log(high / low) * _points(axes)[0]
+    axes.set_xticks(ticks, words, **_tilt(words, axes.xaxis.label.get_size(), gaps))
     axes.minorticks_off()
     axes.set(xlabel="time since programming", ylabel="test accuracy (%)")
     axes.grid(alpha=0.25, lw=0.5)
+
+
+def _duration(seconds: float) -> str:
+    """A time in the largest unit that it holds at least one of."""
+    for unit, size in _UNITS.items():
+        if seconds >= size:
+            number = f"{seconds / size:.3g}"
+            plural = "s" if number != "1" and unit in ("year", "month", "day") else ""
+            return f"{number} {unit}{plural}"
+    return f"{seconds:.3g} s"
 
 
 def _shade(depth: float):

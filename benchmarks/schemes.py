@@ -97,7 +97,8 @@ def main() -> None:
             mean, spread = 100 * np.mean(final), 100 * np.std(final, ddof=1)
             print(f"{name:26s} {scheme:34s} {mean:.1f} ± {spread:.1f}", flush=True)
         others = [row for row in json.loads(RESULT.read_text())["runs"] if row["task"] != name]
-        write_json(RESULT, {"machine": machine(), "runs": others + rows})
+        runs = sorted(others + rows, key=lambda row: row["task"])
+        write_json(RESULT, {"machine": machine(), "runs": runs})
 
 
 if __name__ == "__main__":

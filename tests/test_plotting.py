@@ -6,12 +6,13 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from analogjax.devices import SoftBounds, VectorCell
+from analogjax.devices import ConstantStep, Ideal, OneSidedPair, SoftBounds, VectorCell
 from analogjax.plotting import (
     plot_accuracy,
     plot_accuracy_against_cost,
     plot_accuracy_over_time,
     plot_fit,
+    plot_heat_map,
     plot_pulse_response,
     plot_response_factors,
     plot_symmetry,
@@ -102,6 +103,23 @@ def test_the_symmetric_point_lies_where_the_drift_is_zero(axes):
     assert point.get_xdata()[0] > 0.05
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        (OneSidedPair(device=ConstantStep()), "OneSidedPair is of several conductances, .*: give"),
+        (VectorCell(devices=(DEVICE,)), "VectorCell is of several conductances, .*: give"),
+        (Ideal(), "finite range, got Ideal from -inf to inf: give a device with finite w_min"),
+        (ConstantStep(w_max=np.inf), "finite range, got ConstantStep from -0.6 to inf: give"),
+    ],
+)
+@pytest.mark.parametrize("plot", [plot_response_factors, plot_symmetry])
+def test_a_device_without_one_response_over_a_finite_range_cannot_be_drawn(
+    axes, plot, device, message
+):
+    with pytest.raises(ValueError, match=message):
+        plot(axes, device)
+
+
 @pytest.mark.parametrize("crosspoints", [1, 20])
 def test_a_fit_is_drawn_over_what_was_measured(axes, crosspoints):
     measured = pulse_response(jax.random.key(0), DEVICE, PULSES, crosspoints=crosspoints, w=0.2).T
@@ -125,13 +143,39 @@ def test_the_band_of_accuracies_holds_their_mean_in_percent(axes):
     np.testing.assert_allclose(high, 100 * accuracy.max(1))
 
 
-def test_one_seed_has_no_band_and_every_curve_a_colour_of_its_own(axes):
-    names = ["Digital SGD", "Analog SGD", "Tiki-Taka", "Residual learning, 2 tiles",
-             "Residual learning, 4 tiles"]  # fmt: skip
-    plot_accuracy(axes, {name: np.linspace(0.1, 0.9, 5)[:, None] for name in names})
+RUNS = [
+    "Digital SGD", "Analog SGD", "Tiki-Taka", "Tiki-Taka v2", "Chopped Tiki-Taka", "AGAD",
+    "Mixed precision", "Residual learning v2", "Residual learning, 12 tiles",
+    "Residual learning, 2 tiles", *(f"Buffered residual learning, {n} tiles" for n in range(2, 9)),
+]  # fmt: skip
+
+
+def looks(lines):
+    """The colour and the marker of each line, by its label."""
+    return {line.get_label(): (str(line.get_color()), line.get_marker()) for line in lines}
+
+
+def test_one_seed_has_no_band_and_every_curve_a_look_of_its_own(axes):
+    plot_accuracy(axes, {name: np.linspace(0.1, 0.9, 5)[:, None] for name in RUNS})
     assert not axes.collections
-    assert [line.get_label() for line in axes.lines] == names
-    assert len({str(line.get_color()) for line in axes.lines}) == len(names)
+    found = looks(axes.lines)
+    assert list(found) == RUNS
+    assert len(set(found.values())) == len(RUNS)
+
+
+def test_residual_learning_is_the_darker_the_more_tiles_and_its_version_2_is_no_chain(axes):
+    plot_accuracy(axes, {name: np.ones((2, 1)) for name in RUNS})
+    colors = {line.get_label(): line.get_color() for line in axes.lines}
+    greens = {name: sum(color[:3]) for name, color in colors.items() if isinstance(color, tuple)}
+    assert sorted(greens, key=greens.get) == [RUNS[8], RUNS[9]]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_epochs_are_whole_numbers(axes, epochs):
+    plot_accuracy(axes, {"run": np.ones((epochs, 1))})
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert ticks == list(range(1, epochs + 1))
 
 
 def test_accuracy_over_time_has_readable_times_and_one_colour_a_network(axes):
@@ -149,6 +193,43 @@ def test_accuracy_over_time_has_readable_times_and_one_colour_a_network(axes):
     np.testing.assert_allclose(high - low, 200 * held.std(0))
 
 
+@pytest.mark.parametrize(
+    ("width", "times", "words", "rotation"),
+    [
+        (8.0, [1.0, 9e7], ["1 s", "1 min", "1 h", "1 day", "1 month", "1 year"], 0),
+        (5.0, [1.0, 9e7], ["1 s", "1 min", "1 h", "1 day", "1 month", "1 year"], 45),
+        (5.0, [2.0, 20.0], ["2 s", "20 s"], 0),
+        (5.0, [5400.0, 1e5, 1.73e5], ["1.5 h", "1 day", "2 days"], 0),
+    ],
+)
+def test_times_have_two_labels_at_least_and_slant_where_they_would_meet(
+    width, times, words, rotation
+):
+    axes = Figure(figsize=(width, 3.5)).subplots()
+    plot_accuracy_over_time(axes, times, {"net": np.ones((1, len(times)))})
+    labels = axes.get_xticklabels()
+    assert [label.get_text() for label in labels] == words
+    assert {label.get_rotation() for label in labels} == {rotation}
+
+
+@pytest.mark.parametrize(
+    ("columns", "numbers", "labels", "rotation"),
+    [(3, 6, 3, 0), (12, 24, 12, 45), (40, 0, 14, 45)],
+)
+def test_the_numbers_and_labels_of_a_heat_map_fit_or_are_left_out(
+    columns, numbers, labels, rotation
+):
+    rows = [{"x": 0.125 + i, "y": j, "v": 11.1} for i in range(columns) for j in range(2)]
+    figure = Figure(figsize=(5.1, 3.8), layout="constrained")
+    axes = figure.subplots()
+    figure.colorbar(plot_heat_map(axes, rows, "x", "y", "v"), ax=axes)
+    figure.draw_without_rendering()
+    assert len(axes.texts) == numbers
+    assert all(text.get_window_extent().width < axes.bbox.width / columns for text in axes.texts)
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {rotation}
+    assert len(axes.get_xticklabels()) == labels
+
+
 def test_time_zero_has_no_place_on_a_logarithmic_axis(axes):
     with pytest.raises(ValueError, match=r"must be above 0, got 0.0"):
         plot_accuracy_over_time(axes, [0.0, 1.0], {"net": np.ones((1, 2))})
@@ -164,5 +245,15 @@ def test_the_front_climbs_over_runs_that_are_not_beaten_and_runs_without_a_cost_
     assert (line.get_label(), line.get_linestyle()) == ("free", "--")
     where = [(*point.get_xdata(), *point.get_ydata()) for point in points]
     np.testing.assert_allclose(where, [(1, 60), (5, 40), (10, 90), (20, 80)])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("cost", "test accuracy (%)")
     with pytest.raises(ValueError, match=r"must be above 0, got \{'cheap': 0\.0\}"):
         plot_accuracy_against_cost(axes, {"cheap": 0.0}, ends)
+
+
+def test_every_point_and_every_line_has_a_look_of_its_own(axes):
+    costs = dict.fromkeys(RUNS[2:], 1.0)
+    plot_accuracy_against_cost(axes, costs, dict.fromkeys(RUNS, (0.5,)))
+    handles, names = axes.get_legend_handles_labels()
+    shown = [getattr(handle, "lines", [handle])[0] for handle in handles]
+    found = {(str(line.get_color()), line.get_marker(), line.get_linestyle()) for line in shown}
+    assert len(found) == len(names) == len(RUNS) + 1  # And the front.

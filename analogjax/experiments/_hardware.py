@@ -179,10 +179,10 @@ def draw_costs(path: Path, title: str, costs: dict[str, Cost | None], accuracies
     known = {name: cost for name, cost in costs.items() if cost}
     energies = {name: cost.energy_nj for name, cost in known.items()}
     plot_accuracy_against_cost(left, energies, accuracies)
-    left.set(xlabel="energy of a sample (nJ)", ylabel="test accuracy (%)")
+    left.set(xlabel="energy of a sample (nJ)")
     storage = {name: cost.storage_bytes / 1e3 for name, cost in known.items()}
     plot_accuracy_against_cost(right, storage, accuracies)
-    right.set(xlabel="digital storage (kB)")
+    right.set(xlabel="digital storage (kB)", ylabel="")
     shown = left.get_legend_handles_labels()
     figure.legend(*shown, loc="outside right center", fontsize="small", frameon=False)
     figure.suptitle(title)

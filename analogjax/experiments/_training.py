@@ -237,7 +237,8 @@ def over_seeds(training: Training) -> Training:
       >>> from analogjax.experiments import load, make_training, over_seeds
       >>> images = load("digits", train_size=16)
       >>> model = nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(10)])
-      >>> training = over_seeds(make_training(model, lambda key: optax.sgd(0.1), images, batch_size=8))
+      >>> one = make_training(model, lambda key: optax.sgd(0.1), images, batch_size=8)
+      >>> training = over_seeds(one)
       >>> state = training.init(jax.vmap(jax.random.key)(jax.numpy.arange(3)))
       >>> state, metrics = jax.jit(training.epoch)(state)
       >>> metrics.test_accuracy.shape

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import draw_normal, is_zero
+from analogjax.periphery._check_lines import check_lines
 
 Real = float | jax.Array
 MVType = Literal["one_pass", "pos_neg_separate", "pos_neg_separate_digital_sum"]
@@ -44,20 +45,20 @@ class AnalogIO:
         steps; at most 0 for none.
       inp_sto_round: whether the input converter rounds at random, without bias.
       inp_noise: standard deviation of the noise of each input.
-      inp_asymmetry: what is lost of a negative input.
+      inp_asymmetry: share that is lost of a negative input, from -1, which doubles it, to 1.
       out_bound: largest output of the array; infinite for none.
       out_res: step of the output converter, as that of the input converter.
       out_sto_round: whether the output converter rounds at random, without bias.
       out_noise: standard deviation of the noise of each output.
       out_noise_std: relative spread of ``out_noise`` over output lines.
-      out_asymmetry: what is lost of a negative output.
+      out_asymmetry: share that is lost of a negative output, likewise.
       out_scale: a factor on the result.
       out_nonlinearity: how much outputs bend: 1 halves one at the bound.
       out_nonlinearity_std: relative spread of ``out_nonlinearity`` over output lines.
       slope_calibration: where the slope of the bent output is 1 again, as a fraction of
         ``out_bound``; 0 for no calibration.
       r_series: series resistance of an output line, as a fraction of its total current.
-      v_offset: relative offset of the read voltage.
+      v_offset: relative offset of the read voltage, from -1 to 1.
       v_offset_std: spread of ``v_offset`` over output lines, of which only the positive half is
         used.
       v_offset_w_min: weight of a device at its lowest conductance, which sets the current of the
@@ -65,7 +66,8 @@ class AnalogIO:
       w_noise: standard deviation of the noise of the weights at a read.
       w_noise_type: ``"none"``, ``"additive_constant"`` for noise of the same size in all weights,
         or ``"pcm_read"`` for noise that grows with the square root of the weight.
-      w_read_asymmetry: what is lost of a weight under negative inputs, in a pass of their own.
+      w_read_asymmetry: share that is lost of a weight under negative inputs, from -1 to 1; they
+        need a pass of their own.
       w_read_asymmetry_dtod: spread of ``w_read_asymmetry`` over crosspoints.
       ir_drop: strength of the voltage drop along the wires; 1 for the physical one, 0 for none.
       ir_drop_g_ratio: conductance of the wire between two crosspoints, in units of the largest
@@ -80,6 +82,11 @@ class AnalogIO:
         halves from there; ``"none"``.
       max_bm_factor: the inputs are halved no more once they are divided by more than this,
       max_bm_res: or once a step of the input converter is more than this of the largest input.
+
+    Raises:
+      TypeError: by ``mvm`` and ``check_io``, if a field is no number, array or word.
+      ValueError: by ``mvm`` and ``check_io``, if a field is out of its range, has no effect with
+        the others, or is an unknown word; by ``mvm`` and ``sample``, if an array does not fit.
 
     Reference: Rasch et al., "A flexible and fast PyTorch toolkit for simulating training and
     inference on analog crossbar arrays", AICAS (2021), arXiv:2104.02184, whose names and defaults
@@ -169,6 +176,9 @@ class AnalogIO:
           The same converters, with a number for each output line or crosspoint where there is a
           spread, and without any spread.
 
+        Raises:
+          ValueError: if a field is an array that does not fit weights of ``shape``.
+
         Example:
           >>> import jax
           >>> from analogjax.periphery import AnalogIO
@@ -180,6 +190,7 @@ class AnalogIO:
         def xi(number: int, shape):
             return draw_normal(jax.random.fold_in(key, number), shape)
 
+        check_lines(self, shape)
         lines = shape[1:]
         drawn: dict[str, Any] = dict.fromkeys(SPREADS, 0.0)
         if not is_zero(self.out_noise_std):

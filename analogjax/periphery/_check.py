@@ -24,7 +24,10 @@ _WORDS = {
     "w_noise_type": WeightNoise,
 }
 _POSITIVE = ("inp_bound", "out_bound", "ir_drop_g_ratio", "max_bm_res", "max_bm_factor")
-_ANY_SIGN = ("inp_asymmetry", "out_asymmetry", "w_read_asymmetry", "out_scale", "v_offset")
+_ANY_SIGN = ("out_scale", "v_offset_w_min")
+# Beyond 1 a sign would flip: that of what is negative, or of a read voltage.
+_RELATIVE = ("inp_asymmetry", "out_asymmetry", "w_read_asymmetry", "v_offset")
+_DRAWN = ("w_read_asymmetry", "v_offset")  # By ``sample``, from normal laws, which have tails.
 _UNBOUNDED = ("inp_bound", "out_bound")
 
 
@@ -34,11 +37,23 @@ def check_io(io: AnalogIO) -> None:
     Numbers that JAX is tracing pass unseen.
 
     Raises:
-      TypeError: if it is not an :class:`~analogjax.periphery.AnalogIO`.
+      TypeError: if it is not an :class:`~analogjax.periphery.AnalogIO`, or a field is no number.
       ValueError: naming the field, its value and the remedy.
+
+    Example:
+      >>> from analogjax.periphery import AnalogIO, check_io
+      >>> check_io(AnalogIO(out_noise=-0.1))
+      Traceback (most recent call last):
+          ...
+      ValueError: AnalogIO.out_noise must be a finite number of at least 0, got -0.1.
     """
+    check_named("io", io)
+
+
+def check_named(argument: str, io: AnalogIO) -> None:
+    """As :func:`check_io`, of an argument of another name."""
     if not isinstance(io, AnalogIO):
-        raise TypeError(f"io must be an AnalogIO, got {type(io).__name__}.")
+        raise TypeError(f"{argument} must be an AnalogIO, got {type(io).__name__}.")
     for name, words in _WORDS.items():
         if getattr(io, name) not in get_args(words):
             raise ValueError(
@@ -47,8 +62,12 @@ def check_io(io: AnalogIO) -> None:
             )
     for field in dataclasses.fields(io):
         value = getattr(io, field.name)
-        if not isinstance(value, bool) and is_concrete(value):
-            _check_number(field.name, np.asarray(value))
+        if field.name in _WORDS or isinstance(value, bool | jax.core.Tracer):
+            continue
+        if not is_concrete(value):
+            wanted = "True or False" if isinstance(field.default, bool) else "a number or an array"
+            raise TypeError(f"AnalogIO.{field.name} must be {wanted}, got {value!r}.")
+        _check_number(field.name, np.asarray(value))
     for side in ("inp", "out"):
         _check_range(side, getattr(io, f"{side}_bound"), getattr(io, f"{side}_res"))
     scaled = io.noise_management != "none"
@@ -62,6 +81,13 @@ def check_io(io: AnalogIO) -> None:
             f"AnalogIO.w_noise is {io.w_noise}, but w_noise_type is 'none': say which noise, "
             f"additive_constant or pcm_read."
         )
+    for name in ("w_read_asymmetry", "w_read_asymmetry_dtod"):
+        value = getattr(io, name)
+        if io.mv_type == "one_pass" and is_concrete(value) and not is_zero(value):
+            raise ValueError(
+                f"AnalogIO.{name} is {value}, but mv_type is 'one_pass': give negative inputs a "
+                f"pass of their own, pos_neg_separate or pos_neg_separate_digital_sum."
+            )
 
 
 def _check_number(name: str, value: np.ndarray) -> None:
@@ -70,7 +96,11 @@ def _check_number(name: str, value: np.ndarray) -> None:
         rule = "must be a step of at most half the range, a number of steps from 2 on, or -1"
     elif name in _POSITIVE:
         possible, rule = value > 0, "must be positive"
-    elif name in _ANY_SIGN or name == "v_offset_w_min":
+    elif name in _RELATIVE:
+        drawn = name in _DRAWN and value.ndim > 0
+        possible = np.isfinite(value) if drawn else np.abs(value) <= 1
+        rule = "must be a finite number" if drawn else "must lie between -1 and 1"
+    elif name in _ANY_SIGN:
         possible, rule = np.isfinite(value), "must be a finite number"
     else:
         possible, rule = (value >= 0) & np.isfinite(value), "must be a finite number of at least 0"
@@ -113,19 +143,6 @@ def check_product(x: jax.Array, w: jax.Array) -> None:
         if not jnp.issubdtype(jnp.result_type(value), jnp.floating):
             raise TypeError(
                 f"{name} must be an array of floating-point numbers, got {jnp.result_type(value)}."
-            )
-
-
-def check_lines(io: AnalogIO, w: jax.Array) -> None:
-    """Raises a ValueError if numbers of lines or crosspoints do not fit an array ``(in, out)``."""
-    inputs, outputs = jnp.shape(w)
-    allowed = {"w_read_asymmetry": ((), (inputs, outputs))}
-    for name in ("out_noise", "v_offset", "out_nonlinearity", "w_read_asymmetry"):
-        shapes = allowed.get(name, ((), (outputs,)))
-        if jnp.shape(getattr(io, name)) not in shapes:
-            raise ValueError(
-                f"AnalogIO.{name} must be one number or have shape {shapes[1]} for weights "
-                f"{jnp.shape(w)}, got {jnp.shape(getattr(io, name))}."
             )
 
 

@@ -13,13 +13,13 @@ from analogjax.periphery._analog_io import AnalogIO
 from analogjax.periphery._bound_management import managed_read
 from analogjax.periphery._check import (
     check_backward,
-    check_io,
-    check_lines,
+    check_named,
     check_product,
     check_sampled,
     check_scale,
     check_silent,
 )
+from analogjax.periphery._check_lines import check_lines
 from analogjax.periphery._draws import Use
 from analogjax.periphery._noise_management import noise_scale, worst_case_scale
 from analogjax.periphery._passes import one_read
@@ -90,11 +90,13 @@ def mvm(
     """
     x, w = jnp.asarray(x), jnp.asarray(w)
     check_product(x, w)
-    for one, matrix in ((io, w), (backward, jnp.transpose(w))):
-        if one is not None:
-            check_io(one)
-            check_sampled(one)
-            check_lines(one, matrix)
+    arrays = [("io", io, w.shape)]
+    if backward is not None:
+        arrays.append(("backward", backward, w.shape[::-1]))
+    for argument, one, shape in arrays:
+        check_named(argument, one)
+        check_sampled(one)
+        check_lines(one, shape)
     check_scale(io, x, input_scale)
     check_backward(backward)
     if key is None:

@@ -2,6 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from analogjax.devices import is_concrete
 
 
 def running_abs_max(
@@ -17,10 +20,13 @@ def running_abs_max(
     Args:
       mean: running mean, a scalar in units of the inputs; -1 to begin with.
       x: inputs, ``(..., in)``.
-      decay: share of each new vector.
+      decay: share of each new vector, from 0 to 1.
 
     Returns:
       The mean to keep, and the scale of each vector, ``(...)``, for ``mvm(..., input_scale=)``.
+
+    Raises:
+      ValueError: if ``decay`` does not lie between 0 and 1.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -31,6 +37,8 @@ def running_abs_max(
       >>> mvm(jax.random.key(0), x, w, io, input_scale=scale).shape
       (2, 1)
     """
+    if is_concrete(decay) and not 0 <= np.asarray(decay) <= 1:
+        raise ValueError(f"decay is the share of each new vector, between 0 and 1, got {decay}.")
     largest = jnp.max(jnp.abs(x), axis=-1).astype(jnp.float32)
 
     def step(mean, new):

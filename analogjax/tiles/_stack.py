@@ -129,7 +129,8 @@ def replace_tile(stack: TileStack, n: int, tile: Tile) -> TileStack:
       >>> from analogjax.devices import SoftBounds
       >>> from analogjax.tiles import effective_weight, program_stack, replace_tile
       >>> devices = (SoftBounds.with_states(4),) * 2
-      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> w, scales = jnp.zeros((1, 2)), jnp.array([1.0, 0.5])
+      >>> stack = program_stack(jax.random.key(0), devices, w, scales)
       >>> tile = stack.tiles[1]._replace(w=jnp.array([[0.5, 0.0]]))
       >>> effective_weight(replace_tile(stack, 1, tile)).tolist()
       [[0.25, 0.0]]
@@ -158,7 +159,8 @@ def replace_lines(
       >>> from analogjax.devices import SoftBounds
       >>> from analogjax.tiles import effective_weight, program_stack, replace_lines, take_lines
       >>> devices = (SoftBounds.with_states(4),) * 2
-      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((2, 2)), jnp.array([1.0, 0.5]))
+      >>> w, scales = jnp.zeros((2, 2)), jnp.array([1.0, 0.5])
+      >>> stack = program_stack(jax.random.key(0), devices, w, scales)
       >>> line = take_lines(stack.tiles[0], 1, 1)._replace(w=jnp.array([[0.5, 0.0]]))
       >>> effective_weight(replace_lines(stack, 0, 1, line)).tolist()
       [[0.0, 0.0], [0.5, 0.0]]
@@ -216,7 +218,8 @@ def count_pulses(stack: TileStack, n: int, sent: Sent) -> TileStack:
       >>> from analogjax.pulses import Sent
       >>> from analogjax.tiles import count_pulses, program_stack
       >>> devices = (SoftBounds.with_states(4),) * 2
-      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> w, scales = jnp.zeros((1, 2)), jnp.array([1.0, 0.5])
+      >>> stack = program_stack(jax.random.key(0), devices, w, scales)
       >>> up, down = jnp.array([[3, 0]]), jnp.array([[1, 1]])
       >>> sent = Sent.summed(stack.tiles[1].w, up, down)
       >>> count_pulses(stack, 1, sent).pulses.exact().tolist()
@@ -235,7 +238,8 @@ def count_reads(stack: TileStack, n: int, lines: int) -> TileStack:
       >>> from analogjax.devices import SoftBounds
       >>> from analogjax.tiles import count_reads, program_stack
       >>> devices = (SoftBounds.with_states(4),) * 2
-      >>> stack = program_stack(jax.random.key(0), devices, jnp.zeros((1, 2)), jnp.array([1.0, 0.5]))
+      >>> w, scales = jnp.zeros((1, 2)), jnp.array([1.0, 0.5])
+      >>> stack = program_stack(jax.random.key(0), devices, w, scales)
       >>> count_reads(stack, 1, 2).reads.exact().tolist()
       [0.0, 2.0]
     """

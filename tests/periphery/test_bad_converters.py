@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from analogjax.periphery import AnalogIO, check_io, mvm
+from analogjax.periphery import AnalogIO, check_io, mvm, running_abs_max
 
 KEY = jax.random.key(0)
 X, W = jnp.ones((2, 3)), jnp.ones((3, 4))
@@ -22,7 +22,13 @@ FIELDS = [
     ({"out_bound": np.inf}, r"out_res is a fraction of out_bound, which is infinite: .* -1"),
     ({"out_noise": -0.1}, r"out_noise must be a finite number of at least 0, got -0.1"),
     ({"inp_noise": np.inf}, r"inp_noise must be a finite number of at least 0, got inf"),
-    ({"inp_asymmetry": np.nan}, r"inp_asymmetry must be a finite number, got nan"),
+    ({"inp_asymmetry": np.nan}, r"inp_asymmetry must lie between -1 and 1, got nan"),
+    ({"inp_asymmetry": 2.0}, r"inp_asymmetry must lie between -1 and 1, got 2.0"),
+    ({"out_asymmetry": -3.0}, r"out_asymmetry must lie between -1 and 1, got -3.0"),
+    ({"v_offset": 1.5}, r"v_offset must lie between -1 and 1, got 1.5"),
+    ({"v_offset": jnp.full(4, np.nan)}, r"v_offset must be a finite number, got \[nan"),
+    ({"w_read_asymmetry": 0.2}, r"w_read_asymmetry is 0.2, but mv_type is 'one_pass': .*separate"),
+    ({"w_read_asymmetry_dtod": 0.3}, r"w_read_asymmetry_dtod is 0.3, but mv_type is 'one_pass'"),
     ({"ir_drop_g_ratio": 0.0}, r"ir_drop_g_ratio must be positive, got 0.0"),
     ({"max_bm_factor": 0}, r"max_bm_factor must be positive, got 0"),
     ({"w_noise": 0.1}, r"w_noise is 0.1, but w_noise_type is 'none'"),
@@ -57,9 +63,36 @@ def test_whole_numbers_are_no_inputs():
         mvm(KEY, jnp.ones((2, 3), jnp.int32), W, AnalogIO())
 
 
-def test_converters_of_another_type():
-    with pytest.raises(TypeError, match="io must be an AnalogIO, got dict"):
-        mvm(KEY, X, W, {"out_noise": 0.1})
+@pytest.mark.parametrize(
+    ("io", "backward", "message"),
+    [
+        ({"out_noise": 0.1}, None, "^io must be an AnalogIO, got dict"),
+        (None, None, "^io must be an AnalogIO, got NoneType"),
+        (AnalogIO(), "x", "^backward must be an AnalogIO, got str"),
+        (AnalogIO(inp_res="7bit"), None, "inp_res must be a number or an array, got '7bit'"),
+        (AnalogIO(is_perfect="no"), None, "is_perfect must be True or False, got 'no'"),
+    ],
+)
+def test_converters_of_another_type(io, backward, message):
+    with pytest.raises(TypeError, match=message):
+        mvm(KEY, X, W, io, backward=backward)
+
+
+def test_lines_are_drawn_only_for_arrays_that_fit_and_their_tails_are_read():
+    io = AnalogIO(out_noise=jnp.ones(3), out_noise_std=0.1)
+    with pytest.raises(ValueError, match=r"out_noise must be one number or have shape \(4,\)"):
+        io.sample(KEY, W.shape)
+    wide = AnalogIO(v_offset_std=30.0, w_read_asymmetry_dtod=3.0, mv_type="pos_neg_separate")
+    drawn = wide.sample(KEY, W.shape)
+    assert jnp.max(drawn.v_offset) > 1
+    assert jnp.max(drawn.w_read_asymmetry) > 1
+    check_io(drawn)
+
+
+@pytest.mark.parametrize("decay", [5, -0.1, float("nan")])
+def test_running_mean_that_would_not_be_one(decay):
+    with pytest.raises(ValueError, match=f"decay is the share .* between 0 and 1, got {decay}"):
+        running_abs_max(-1.0, X, decay)
 
 
 def test_noise_without_a_key():
