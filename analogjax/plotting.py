@@ -289,10 +289,11 @@ def plot_accuracy_against_cost(axes, costs: dict[str, float], accuracies: dict) 
     percents = {name: 100 * np.asarray(accuracy) for name, accuracy in accuracies.items()}
     means = [percents[name].mean() for name in costs]
     front = pareto_front(list(costs.values()), means)
-    at = np.array([*costs.values(), max(costs.values())])[[*front, -1]]
-    best = np.array(means)[[*front, front[-1]]]
-    style = {"color": "grey", "lw": 1.2, "drawstyle": "steps-post", "zorder": 1}
-    axes.plot(at, best, label="Pareto front", **style)
+    if front:
+        at = np.array([*costs.values(), max(costs.values())])[[*front, -1]]
+        best = np.array(means)[[*front, front[-1]]]
+        style = {"color": "grey", "lw": 1.2, "drawstyle": "steps-post", "zorder": 1}
+        axes.plot(at, best, label="Pareto front", **style)
     looks = _looks(percents)
     for name, percent in percents.items():
         marker, color = looks[name]

@@ -1,7 +1,9 @@
 """One weight matrix, as far as its cost goes."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+import numbers
+from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,15 +44,31 @@ class Layer:
         return (self.inputs + self.outputs) * self.groups
 
 
-def check_layers(layers: Sequence[Layer]) -> None:
-    """Raises a ValueError if there are none, two of one name, or one of an impossible size."""
+def checked_layers(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """The layers, of which there must be some, of different names and of possible sizes.
+
+    Raises:
+      TypeError: if these are no layers.
+      ValueError: if there are none, two of one name, or one of an impossible size.
+    """
+    if isinstance(layers, Layer):
+        raise TypeError(f"layers must be a list, got the one layer '{layers.name}': give [layer].")
+    layers = tuple(layers)
     if not layers:
         raise ValueError("There is no layer to reckon: give at least one.")
     names = [layer.name for layer in layers]
     for layer in layers:
-        for field in ("inputs", "outputs", "groups", "vectors"):
+        for field in ("inputs", "outputs", "groups"):
             value = getattr(layer, field)
-            if not value > 0 or (field != "vectors" and int(value) != value):
-                raise ValueError(f"{field} of layer '{layer.name}' must be above 0, got {value}.")
+            if not isinstance(value, numbers.Integral) or int(value) < 1:
+                raise ValueError(
+                    f"{field} of layer '{layer.name}' must be a whole number above 0, got {value}."
+                )
+        if not 0 < layer.vectors < math.inf:
+            raise ValueError(
+                f"vectors of layer '{layer.name}' must be a finite number above 0, got "
+                f"{layer.vectors}."
+            )
         if names.count(layer.name) > 1:
             raise ValueError(f"Two layers are called '{layer.name}'.")
+    return layers

@@ -30,7 +30,7 @@ def layers_of(model: linen.Module, *inputs: Any, **kwargs: Any) -> tuple[Layer, 
       through it: not where nothing before it learns.
 
     Raises:
-      ValueError: if none of its layers is analog.
+      ValueError: if none of its layers is analog, or the inputs have no axis of samples.
 
     Example:
       >>> import jax
@@ -76,7 +76,7 @@ def layers_of_nnx(model: nnx.Module, *inputs: Any, **kwargs: Any) -> tuple[Layer
       The layers, by the paths of their kernels.
 
     Raises:
-      ValueError: if none of its layers is analog.
+      ValueError: if none of its layers is analog, or the inputs have no axis of samples.
 
     Example:
       >>> import jax
@@ -144,6 +144,11 @@ def _traced(factors_of: Callable, params: Any, *rest: Any) -> tuple[Layer, ...]:
         name = leaf_name(path)
         name = name if name in shapes else name.rpartition("/")[0]  # One of several calls.
         groups = shapes[name][-1] // d.shape[-1]
+        if x.ndim < 2:
+            raise ValueError(
+                f"'{name}' was sent {x.shape}, one sample without its axis: give inputs with the "
+                f"samples first, such as (1, {x.shape[-1]})."
+            )
         one = Layer(
             name=name,
             inputs=x.shape[-1],

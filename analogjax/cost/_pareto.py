@@ -8,7 +8,7 @@ def pareto_front(costs, accuracies) -> list[int]:
 
     Args:
       costs: of each choice.
-      accuracies: of each choice.
+      accuracies: of each choice; one that is no number, or has no number for a cost, is left out.
 
     Returns:
       Their numbers, the cheapest first; of equal ones the first.
@@ -20,7 +20,8 @@ def pareto_front(costs, accuracies) -> list[int]:
     """
     costs, accuracies = np.asarray(costs, float), np.asarray(accuracies, float)
     front: list[int] = []
-    for index in np.lexsort((-accuracies, costs)):
+    known = ~np.isnan(costs + accuracies)
+    for index in (n for n in np.lexsort((-accuracies, costs)) if known[n]):
         if not front or accuracies[index] > accuracies[front[-1]]:
             front.append(int(index))
     return front

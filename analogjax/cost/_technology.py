@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from typing import Any
 
 _RASCH = "Rasch et al., Nat. Commun. 15:7133 (2024), Table 1"
@@ -95,7 +96,11 @@ _POSITIVE = ("digital_tflops", "arrays_per_digital_unit", "number_bits", "crossp
 
 
 def check_technology(technology: Technology) -> None:
-    """Raises a ValueError if a constant is not what its name says, with its value.
+    """Raises an error if a constant is not what its name says, with its value.
+
+    Raises:
+      TypeError: if these are no constants.
+      ValueError: naming the constant, its value and the remedy.
 
     Example:
       >>> import dataclasses
@@ -105,6 +110,11 @@ def check_technology(technology: Technology) -> None:
       ...
       ValueError: read_time_ns of the technology must be a finite number of at least 0, got -1.0.
     """
+    if not isinstance(technology, Technology):
+        raise TypeError(
+            f"technology must be a Technology, such as analogjax.cost.PUBLISHED, got "
+            f"{technology!r}."
+        )
     for field in dataclasses.fields(technology):
         value = getattr(technology, field.name)
         name = f"{field.name} of the technology"
@@ -112,7 +122,7 @@ def check_technology(technology: Technology) -> None:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false, got {value!r}.")
             continue
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}.")
         if field.name in _POSITIVE and value == 0:

@@ -1,18 +1,27 @@
 """The cost of an update, from the settings of a rule or from the counters of a run."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from analogjax.cost._cost import Cost, LayerCost
 from analogjax.cost._counters import Counters
-from analogjax.cost._layer import Layer, check_layers
+from analogjax.cost._layer import Layer, checked_layers
 from analogjax.cost._technology import PUBLISHED, Technology, check_technology
-from analogjax.cost._update_rule import Activity, Sizes, UpdateRule, VectorSize, check_rule
+from analogjax.cost._update_rule import (
+    Activity,
+    PulsedRule,
+    Sizes,
+    UpdateRule,
+    VectorSize,
+    check_rule,
+)
 
 
 def update_cost(
-    layers: Sequence[Layer],
+    layers: Iterable[Layer],
     rule: UpdateRule,
     technology: Technology = PUBLISHED,
     *,
@@ -41,6 +50,7 @@ def update_cost(
 
     Raises:
       ValueError: if there is no layer, or a size, a setting or a constant is out of its range.
+      TypeError: if these are no layers, no rule or no constants.
 
     Reference: Rasch et al., Nat. Commun. 15:7133 (2024), Table 1; Li et al., arXiv:2510.02516,
     appendix I.2.
@@ -53,7 +63,7 @@ def update_cost(
       >>> round(cost.pass_energy_nj, 2)  # 4 times 9.44 nJ.
       37.76
     """
-    check_layers(layers)
+    layers = checked_layers(layers)
     check_rule(rule)
     check_technology(technology)
     costs = [_cost_of(each, rule, rule.activity(each), technology, vector_size) for each in layers]
@@ -61,7 +71,7 @@ def update_cost(
 
 
 def counted_cost(
-    layers: Sequence[Layer],
+    layers: Iterable[Layer],
     rule: UpdateRule,
     counters: Mapping[str, Counters],
     samples: float,
@@ -87,8 +97,9 @@ def counted_cost(
       The cost of an average sample of the run.
 
     Raises:
-      ValueError: as :func:`update_cost`, or if the counters are not those of these layers, have
-        pulses but no trains, or there were no samples.
+      ValueError: as :func:`update_cost`, or if the counters are not those of these layers and of
+        one run of the rule, have pulses but no trains, or there were no samples.
+      TypeError: as :func:`update_cost`.
 
     Example:
       >>> import numpy as np
@@ -99,22 +110,42 @@ def counted_cost(
       >>> cost.layers[0].analog_time_ns  # 1.5 slots a sample.
       7.5
     """
-    check_layers(layers)
+    layers = checked_layers(layers)
     check_rule(rule)
     check_technology(technology)
-    if not samples > 0:
-        raise ValueError(f"samples must be above 0, got {samples}.")
+    if not 0 < samples < math.inf:
+        raise ValueError(f"samples must be a finite number above 0, got {samples}.")
     names = [layer.name for layer in layers]
     if set(names) != set(counters):
         raise ValueError(f"The layers are {names}, but the counters are of {[*counters]}.")
     costs = []
     for layer in layers:
-        activity = _counted_activity(layer, counters[layer.name], samples)
-        costs.append(_cost_of(layer, rule, activity, technology, vector_size))
+        _check_tiles(layer, rule, counters[layer.name])
+        activity, train = _counted_activity(layer, counters[layer.name], samples)
+        own = rule
+        if isinstance(rule, PulsedRule):
+            own = dataclasses.replace(rule, pulses_per_vector=train)
+        costs.append(_cost_of(layer, own, activity, technology, vector_size))
     return Cost(layers=tuple(costs))
 
 
-def _counted_activity(layer: Layer, counters: Counters, samples: float) -> Activity:
+def _check_tiles(layer: Layer, rule: UpdateRule, counters: Counters) -> None:
+    """Raises a ValueError if the counters are not those of one run of the rule."""
+    shape = np.shape(counters.slots)
+    if len(shape) != 1:
+        raise ValueError(
+            f"Counters of '{layer.name}' must be of one run, (tiles,), got {shape}: take those of "
+            f"one seed."
+        )
+    if shape != (rule.tiles,):
+        raise ValueError(
+            f"{type(rule).__name__} has {rule.tiles} tiles, but '{layer.name}' was counted on "
+            f"{shape[0]}."
+        )
+
+
+def _counted_activity(layer: Layer, counters: Counters, samples: float) -> tuple[Activity, float]:
+    """What a vector pair made happen, and the slots of the train of its gradient."""
     pulses, slots, reads = (np.asarray(part, float) for part in counters)
     if np.any((pulses > 0) & (slots == 0)):
         raise ValueError(
@@ -125,7 +156,8 @@ def _counted_activity(layer: Layer, counters: Counters, samples: float) -> Activ
     # are read and written in all of them at once.
     parallel = float(slots[:-1].sum() + slots[-1] / layer.groups)
     pairs = samples * layer.vectors
-    return Activity(parallel / pairs, float(reads.sum()) / pairs)
+    activity = Activity(parallel / pairs, float(reads.sum()) / pairs)
+    return activity, float(slots[-1]) / layer.groups / pairs
 
 
 def _cost_of(

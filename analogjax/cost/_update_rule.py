@@ -134,16 +134,20 @@ _LEAST = {
 def check_rule(rule: UpdateRule) -> None:
     """Raises an error if this is no rule, or a setting of it out of its range."""
     if not isinstance(rule, UpdateRule):
+        name = rule.__name__ if isinstance(rule, type) else type(rule).__name__
         raise TypeError(
-            f"rule must be one of analogjax.cost, such as ResidualLearning(), got "
-            f"{type(rule).__name__}."
+            f"rule must be one of analogjax.cost, made with its settings, such as "
+            f"ResidualLearning(), got {name}."
         )
     limits = _LEAST | {"num_tiles": rule.least_tiles}
     for field in dataclasses.fields(rule):
         value, least = getattr(rule, field.name), limits.get(field.name)
         if least is None:
             continue
+        name = f"{field.name} of {type(rule).__name__}"
         if not value >= least or (math.isinf(value) and field.name != "num_tiles"):
-            raise ValueError(
-                f"{field.name} of {type(rule).__name__} must be at least {least}, got {value}."
-            )
+            raise ValueError(f"{name} must be at least {least}, got {value}.")
+        if field.name == "num_tiles" and not math.isinf(value) and value != int(value):
+            raise ValueError(f"{name} must be a whole number, got {value}.")
+        if field.name == "ops_per_element" and value not in (1, 2):
+            raise ValueError(f"{name} must be 1 or 2, got {value}.")

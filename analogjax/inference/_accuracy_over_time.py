@@ -5,12 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.inference._check import check_time
 from analogjax.inference._compensation import compensate, responses
 from analogjax.inference._deployment import Deployment, read
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.periphery import AnalogIO
+from analogjax.rules._checks import check_count
 
 # What is drawn by the key of a repetition.
 _PROGRAM, _NEW, _READS = range(3)
@@ -49,7 +51,7 @@ def accuracy_over_time(
 
     Raises:
       ValueError: if a time is negative or not finite, the times are not a list of numbers, or
-        ``repeats`` is below 1.
+        ``repeats`` is no whole number of at least 1.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -66,12 +68,11 @@ def accuracy_over_time(
       >>> mean.shape, bool((mean[:, 1] < 0.8 * mean[:, 0]).all())
       ((3, 2), True)
     """
+    check_time(times if isinstance(times, jax.Array) else np.asarray(times))
     times = jnp.asarray(times, jnp.float32)
-    check_time(times)
     if times.ndim != 1 or times.size == 0:
         raise ValueError(f"times must be a list of numbers, got an array of shape {times.shape}.")
-    if repeats < 1:
-        raise ValueError(f"repeats must be at least 1, got {repeats}.")
+    repeats = check_count("repeats", repeats)
 
     def one(own_key):
         deployed = deploy(jax.random.fold_in(own_key, _PROGRAM))

@@ -7,10 +7,22 @@ from analogjax.devices import is_concrete
 
 
 def check_time(t) -> None:
-    """Raises a ValueError if a time that can be seen is negative or not finite."""
-    if is_concrete(t) and not np.all(np.isfinite(t) & (np.asarray(t) >= 0)):
+    """Raises a ValueError if a time that can be seen is negative or not finite in float32."""
+    largest = float(np.finfo(np.float32).max)
+    if is_concrete(t) and not np.all((np.asarray(t) >= 0) & (np.asarray(t) <= largest)):
         raise ValueError(
-            f"Times are seconds since the end of programming, finite and at least 0, got {t}."
+            f"Times are seconds since the end of programming, finite in float32 and at least "
+            f"0, got {t}."
+        )
+
+
+def check_array(noise, array, kind: type) -> None:
+    """Raises a TypeError if an array was programmed by another noise model."""
+    if not isinstance(array, kind):
+        name = type(noise).__name__
+        raise TypeError(
+            f"{name} reads arrays that a {name} has programmed, got {type(array).__name__}: give "
+            f"read the noise model that was given to program or keep_tiles."
         )
 
 

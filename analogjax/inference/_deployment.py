@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.inference._select import Labels, analog_weights, replace_weights
@@ -101,8 +102,23 @@ def read(key: jax.Array, noise: NoiseModel, deployed: Deployment, t) -> Any:
       A tree like ``deployed.params``.
 
     Raises:
-      ValueError: if the time is negative or not finite.
+      ValueError: if the time is negative, not finite or not one number.
+      TypeError: if the arrays were programmed by another kind of model.
+
+    Example:
+      >>> import jax
+      >>> from analogjax.devices import PowerLawDrift
+      >>> from analogjax.inference import DriftOnly, program, read
+      >>> noise = DriftOnly(drift=PowerLawDrift(nu=0.5, nu_dtod=0.0))
+      >>> params = {"kernel": jax.numpy.full((2, 1), 0.8)}
+      >>> deployed = program(jax.random.key(0), noise, params)
+      >>> read(jax.random.key(1), noise, deployed, 99.0)["kernel"].round(2).tolist()
+      [[0.08], [0.08]]
     """
+    if np.ndim(t) != 0:
+        raise ValueError(
+            f"t must be one number, got an array of shape {np.shape(t)}: read once for each time."
+        )
     weights = {}
     for name, arrays in deployed.arrays.items():
         own_key = jax.random.fold_in(key, leaf_address(name))

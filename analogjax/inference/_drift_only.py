@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices import PowerLawDrift, check_positive
-from analogjax.inference._check import check_time
+from analogjax.inference._check import check_array, check_time
 
 
 class FadingWeights(NamedTuple):
@@ -36,7 +36,8 @@ class DriftOnly:
 
     Raises:
       ValueError: by ``program``, if a field of the drift or ``w_max`` is out of its range; by
-        ``read``, if a time is negative.
+        ``read``, if a time is negative or not finite.
+      TypeError: by ``read``, if another model has programmed the array.
 
     Example:
       >>> import jax
@@ -59,5 +60,6 @@ class DriftOnly:
 
     def read(self, key: jax.Array, array: FadingWeights, t) -> jax.Array:
         """The weights at ``t``; see :class:`~analogjax.inference.NoiseModel`."""
+        check_array(self, array, FadingWeights)
         check_time(t)
         return self.drift.apply(key, array.nu, array.w, t + self.drift.t0)

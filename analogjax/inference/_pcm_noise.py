@@ -5,13 +5,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from analogjax.devices import check_at_least_0, check_positive, draw_normal, is_concrete, ratio
-from analogjax.inference._check import check_numbers, check_time
+from analogjax.inference._check import check_array, check_numbers, check_time
 
 Real = float | jax.Array
 # Relative conductances below this count as this, so that they have a logarithm.
 _LEAST = 1e-7
+# A device of less is none in microsiemens, but one in siemens.
+_LEAST_G_MAX = 1e-2
+# What a standard deviation that is 0 may be off by, in uS.
+_ROUNDING = 1e-6
 
 
 class ConductancePairs(NamedTuple):
@@ -68,7 +73,8 @@ class PCMNoise:
 
     Raises:
       ValueError: by ``program``, if a field or ``w_max`` is out of its range; by ``read``, if a
-        time is negative.
+        time is negative or not finite.
+      TypeError: by ``read``, if another model has programmed the array.
 
     Reference: Nandakumar et al., "Phase-change memory models for deep learning training and
     inference", ICECS (2019); Joshi et al., "Accurate deep neural network inference using
@@ -103,8 +109,7 @@ class PCMNoise:
 
     def program_std(self, g: jax.Array) -> jax.Array:
         """Standard deviation of the programming error of conductances ``g``, both in uS."""
-        r = g / self.g_max
-        return sum(c * r**power for power, c in enumerate(self.prog_coeff))  # type: ignore[return-value]
+        return _polynomial(self.prog_coeff, g / self.g_max)
 
     def drift_mean(self, g: jax.Array) -> jax.Array:
         """Mean drift exponent of conductances asked to be ``g``, in uS."""
@@ -118,7 +123,9 @@ class PCMNoise:
         """Relative standard deviation of a read at ``t`` of what was programmed to ``g``, in uS."""
         factor, power = self.read_coeff
         q = jnp.minimum(factor * self._relative(g) ** -power, self.read_max)
-        return q * jnp.sqrt(jnp.log((t + self.t0 + self.t_read) / (2 * self.t_read)))
+        # A difference of logarithms, so that no finite time overflows.
+        log_reads = jnp.log(t + self.t0 + self.t_read) - jnp.log(2 * self.t_read)
+        return q * jnp.sqrt(log_reads)
 
     def program(self, key: jax.Array, w: jax.Array, w_max=None) -> ConductancePairs:
         """An array programmed to ``w``; see :class:`~analogjax.inference.NoiseModel`."""
@@ -136,6 +143,7 @@ class PCMNoise:
 
     def read(self, key: jax.Array, array: ConductancePairs, t) -> jax.Array:
         """The weights at ``t``; see :class:`~analogjax.inference.NoiseModel`."""
+        check_array(self, array, ConductancePairs)
         check_time(t)
         faded = array.g * ((t + self.t0) / self.t0) ** -array.nu
         xi = draw_normal(key, faded.shape)
@@ -148,6 +156,10 @@ class PCMNoise:
 
     def _line(self, coeff: tuple[Real, Real], g: jax.Array) -> jax.Array:
         return coeff[0] + coeff[1] * jnp.log(self._relative(g))
+
+
+def _polynomial(coeff: tuple[Real, ...], r) -> jax.Array:
+    return sum(c * r**power for power, c in enumerate(coeff))  # type: ignore[return-value]
 
 
 def check_pcm_noise(noise: PCMNoise) -> None:
@@ -169,6 +181,23 @@ def check_pcm_noise(noise: PCMNoise) -> None:
                 f"PCMNoise.{name} must be a least and a largest value of at least 0, got "
                 f"{(low, high)}."
             )
+    if is_concrete(noise.g_max) and np.any(np.asarray(noise.g_max) < _LEAST_G_MAX):
+        raise ValueError(
+            f"PCMNoise.g_max is in microsiemens, at least {_LEAST_G_MAX}, got {noise.g_max}: "
+            f"multiply siemens by 1e6."
+        )
+    if is_concrete(noise.read_coeff[0]) and np.any(np.asarray(noise.read_coeff[0]) < 0):
+        raise ValueError(
+            f"PCMNoise.read_coeff must begin with a factor of at least 0, got {noise.read_coeff}."
+        )
+    if all(map(is_concrete, noise.prog_coeff)):
+        for r in np.linspace(0.0, 1.0, 11):
+            std = _polynomial(noise.prog_coeff, r)
+            if np.any(np.asarray(std) < -_ROUNDING):
+                raise ValueError(
+                    f"PCMNoise.prog_coeff must make a standard deviation of at least 0, got "
+                    f"{noise.prog_coeff}, which make {std:.3g} at r = {r:.1f}."
+                )
     if is_concrete(noise.t0) and is_concrete(noise.t_read) and noise.t0 <= noise.t_read:
         raise ValueError(
             f"PCMNoise.t0 must be longer than a read, t_read = {noise.t_read} s, got {noise.t0} s."

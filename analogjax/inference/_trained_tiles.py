@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Pair, is_concrete
+from analogjax.devices import Conductances, Pair, is_concrete
 from analogjax.inference._deployment import Deployment
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.inference._select import leaves_by_name
@@ -21,15 +21,18 @@ def keep_tiles(
     r"""The arrays on which a network was trained, left to themselves from now on.
 
     Each tile of a stack :math:`W = \sum_n s_n W_n` is an array of its own, whose weights drift and
-    are read as the noise model says; of crosspoints that are pairs, both conductances do, and
-    count as two arrays of opposite significance. Nothing is programmed anew, so that a model with
-    programming errors should have them switched off, as in ``PCMNoise(prog_noise_scale=0.0)``.
+    are read as the noise model says; of crosspoints of several conductances each does, and counts
+    as an array: those of a pair with opposite significance, others with their own. Nothing is
+    programmed anew, so that a model with programming errors should have them switched off, as in
+    ``PCMNoise(prog_noise_scale=0.0)``.
 
     Args:
       key: a PRNG key, for what is drawn once.
       noise: how the arrays hold their weights.
       opt_state: the state of a rule, alone or within wrappers such as ``optax.partition``.
-      params: the parameters it was last fed with or has given; the digital ones count.
+      params: the parameters after ``apply_updates`` with what the rule has last given; the digital
+        ones count. Those before the first update do not fit where programming has clipped weights
+        to the bounds of their crosspoints.
       w_max: the weight of a tile at the largest conductance, in units of the device's bounds; the
         largest of each tile by default.
 
@@ -74,21 +77,26 @@ def _keep_stack(key, noise: NoiseModel, stack: TileStack, w_max) -> tuple[tuple,
     for n, tile in enumerate(stack.tiles):
         parts = _conductances(tile)
         limit = _largest(parts) if w_max is None else w_max
-        for sign, part in parts:
+        for significance, part in parts:
             arrays.append(noise.program(jax.random.fold_in(key, len(arrays)), part, limit))
-            scales.append(sign * stack.scales[n])
+            scales.append(significance * stack.scales[n])
     return tuple(arrays), jnp.stack(scales)
 
 
-def _conductances(tile: Tile) -> list[tuple[float, jax.Array]]:
-    """The arrays that a tile is, with their signs: two of them if its crosspoints are pairs."""
-    if not isinstance(tile.w, Pair):
-        return [(1.0, read_tile(tile))]
+def _conductances(tile: Tile) -> list[tuple[Any, jax.Array]]:
+    """The arrays that a tile is, with their significances: one for each conductance."""
     offset = 0.0 if tile.offset is None else tile.offset
-    return [(1.0, tile.w.plus + offset), (-1.0, tile.w.minus)]
+    if isinstance(tile.w, Pair):
+        return [(1.0, tile.w.plus + offset), (-1.0, tile.w.minus)]
+    if isinstance(tile.w, Conductances):
+        # Write noise is that of the weight; here equal conductances have equal shares of it.
+        shares = tile.cells.significance
+        own = offset / sum(shares)
+        return [(s, part + own) for s, part in zip(shares, tile.w.parts, strict=True)]
+    return [(1.0, read_tile(tile))]
 
 
-def _largest(parts: list[tuple[float, jax.Array]]) -> jax.Array:
+def _largest(parts: list[tuple[Any, jax.Array]]) -> jax.Array:
     """The largest size among the arrays of a tile, and 1 if they are empty."""
     largest = jnp.max(jnp.stack([jnp.abs(part).max() for _, part in parts]))
     return jnp.where(largest > 0, largest, 1.0)
@@ -103,6 +111,7 @@ def _check_held(name: str, stack: TileStack, leaf) -> None:
         return
     if not np.allclose(jnp.ravel(leaf), jnp.ravel(w), rtol=0.02, atol=1e-3):
         raise ValueError(
-            f"The parameter '{name}' is not the scaled sum of its tiles: give the parameters that "
-            f"go with this state; choppers of a rule with gamma > 0 cannot be kept."
+            f"The parameter '{name}' is not the scaled sum of its tiles: give the parameters after "
+            f"the last update (before the first, weights that were clipped to the bounds when they "
+            f"were programmed differ), of a rule without choppers or with gamma = 0."
         )

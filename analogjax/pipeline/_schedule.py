@@ -78,7 +78,17 @@ class Synchronous(Schedule):
 
 
 def round_trip(stage: int, stages: int) -> int:
-    """2(M - m): the updates of stage m while a mini-batch goes on to stage M and comes back."""
+    """2(M - m): the updates of stage m while a mini-batch goes on to stage M and comes back.
+
+    Args:
+      stage: m, from 1 on.
+      stages: M.
+
+    Example:
+      >>> from analogjax.pipeline import round_trip
+      >>> [round_trip(stage, 4) for stage in (1, 2, 3, 4)]
+      [6, 4, 2, 0]
+    """
     return 2 * (stages - stage)
 
 

@@ -1,6 +1,7 @@
 """A flax model cut into the stages of a pipeline."""
 
 import dataclasses
+from collections.abc import Sequence
 from itertools import pairwise
 
 from flax import linen as nn
@@ -86,6 +87,20 @@ def cut(model: nn.Sequential, stages: int) -> tuple[Stage, ...]:
     firsts = [weighted[stage * each + min(stage, more)] for stage in range(1, stages)]
     bounds = [0, *firsts, len(model.layers)]
     return tuple(Stage(model, tuple(range(first, last))) for first, last in pairwise(bounds))
+
+
+def check_stages(stages: Sequence[Stage]) -> None:
+    """Raises an error if these are not all stages of one model, each once and in order."""
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise TypeError(f"stages must be those of cut, got {type(stage).__name__}.")
+    layers = [place for stage in stages for place in stage.layers]
+    models = {id(stage.model) for stage in stages}
+    if len(models) != 1 or layers != [*range(len(stages[0].model.layers))]:
+        raise ValueError(
+            f"stages must be all those of one model, each once and in order, as cut gives them: "
+            f"got {len(stages)}, of {len(models)} models, with the layers {layers}."
+        )
 
 
 def _kind(layer) -> str:

@@ -11,7 +11,7 @@ from analogjax.pipeline._on_devices import check_devices, run_on_devices
 from analogjax.pipeline._passes import forward
 from analogjax.pipeline._schedule import Schedule, check_schedule
 from analogjax.pipeline._simulated import run_simulated
-from analogjax.pipeline._stage import Stage
+from analogjax.pipeline._stage import Stage, check_stages
 from analogjax.pipeline._state import PipelineState
 
 
@@ -54,7 +54,7 @@ def pipeline_training(
     its inputs of the forward pass, also between the layers of a stage of several.
 
     Args:
-      stages: of a model, from :func:`cut`.
+      stages: all those of a model, in order, from :func:`cut`.
       rule_of: from the number of a stage, m from 1 on, to the rule for its parameters, which are
         named as those of the model are; the same rule with the same key may serve all stages. It is
         given ``factors`` and, as ``value``, the loss of the mini-batch.
@@ -66,8 +66,10 @@ def pipeline_training(
       The training.
 
     Raises:
-      ValueError: if the schedule is impossible, there is not one device for each stage, or, by
-        a call, a stage does not fit the one before or a mini-batch has no equal micro-batches.
+      TypeError: if the stages, ``rule_of`` or the schedule are something else.
+      ValueError: if the stages are not those of a model, the schedule is impossible, there is not
+        one device for each stage, or, by a call, a stage does not fit the one before or a
+        mini-batch has no equal micro-batches.
 
     Reference: analog SGD in pipelines: arXiv:2410.15155.
 
@@ -89,6 +91,12 @@ def pipeline_training(
       >>> losses.shape, bool(losses[-100:].mean() < 0.1 * losses[:10].mean())
       ((400,), True)
     """
+    check_stages(stages)
+    if not callable(rule_of):
+        raise TypeError(
+            f"rule_of must be a function from the number of a stage to its rule, such as "
+            f"lambda stage: rule, got {type(rule_of).__name__}."
+        )
     check_schedule(schedule)
     schedule.delays(len(stages))
     if devices is not None:

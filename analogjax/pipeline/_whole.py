@@ -1,9 +1,15 @@
 """Whole numbers that must be known before anything is traced."""
 
+import numbers
+
 
 def is_whole(value, at_least: int) -> bool:
-    """Whether this is an int, no bool, of at least so much."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+    """Whether this is an integer, no bool, of at least so much."""
+    return (
+        isinstance(value, numbers.Integral)
+        and not isinstance(value, bool)
+        and int(value) >= at_least
+    )
 
 
 def check_whole(name: str, value) -> None:

@@ -103,6 +103,8 @@ def test_counters_and_cost_are_those_counted_by_hand():
     (layer,) = cost.layers
     assert layer.analog_time_ns == pytest.approx(5 * slots + 40 * reads)
     lines = INPUTS + OUTPUTS
+    own = hand.slots[-1] / samples
+    assert cost.load_bits == pytest.approx(2 * INPUTS * (8 + own))
     assert cost.pulse_energy_nj == pytest.approx(0.7 * lines / 8192 * 5 * slots)
     assert cost.transfer_energy_nj == pytest.approx(7.29 * lines / 1295 * reads)
     assert cost.conversions == pytest.approx(tiles * (INPUTS + OUTPUTS) + reads * OUTPUTS)
@@ -154,5 +156,10 @@ def test_what_was_not_counted_is_told():
     with pytest.raises(ValueError, match=r"layers are \['kernel'\], but the counters are of \[\]"):
         counted_cost(LAYERS, AnalogSGD(), {}, samples=48)
     none = {"kernel": Counters(*np.zeros((3, 1)))}
-    with pytest.raises(ValueError, match="samples must be above 0, got 0"):
+    with pytest.raises(ValueError, match="ResidualLearning has 6 tiles, but 'kernel' .* on 1"):
+        counted_cost(LAYERS, ResidualLearning(num_tiles=6), none, samples=48)
+    seeds = {"kernel": Counters(*np.zeros((3, 4, 1)))}
+    with pytest.raises(ValueError, match=r"one run, \(tiles,\), got \(4, 1\): take those of one"):
+        counted_cost(LAYERS, AnalogSGD(), seeds, samples=48)
+    with pytest.raises(ValueError, match="samples must be a finite number above 0, got 0"):
         counted_cost(LAYERS, AnalogSGD(), none, samples=0)

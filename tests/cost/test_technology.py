@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analogjax.cost import (
@@ -15,6 +16,7 @@ from analogjax.cost import (
     ResidualLearning,
     Technology,
     TikiTaka,
+    pareto_front,
     technology_from_json,
     technology_to_json,
     update_cost,
@@ -80,6 +82,13 @@ def test_a_mistake_in_the_constants_is_one_sentence(text, told):
         ([Layer(name="a", inputs=3, outputs=1.5)], TikiTaka(), "outputs of layer 'a' .* got 1.5"),
         ([Layer(name="a", inputs=3, outputs=3, vectors=-1)], TikiTaka(), "vectors .* got -1"),
         (LAYERS * 2, TikiTaka(), "Two layers are called 'fc'"),
+        (
+            [Layer(name="a", inputs=3, outputs=3, vectors=math.inf)],
+            TikiTaka(),
+            "vectors .* got inf",
+        ),
+        (LAYERS, ResidualLearning(num_tiles=2.5), "num_tiles .* whole number, got 2.5"),
+        (LAYERS, MixedPrecision(ops_per_element=3), "ops_per_element .* 1 or 2, got 3"),
         (LAYERS, TikiTaka(transfer_period=0.5), "transfer_period of TikiTaka .* got 0.5"),
         (LAYERS, TikiTaka(pulses_per_vector=-1), "pulses_per_vector .* got -1"),
         (LAYERS, TikiTaka(gamma=math.nan), "gamma .* got nan"),
@@ -95,10 +104,25 @@ def test_a_mistake_in_what_is_reckoned_is_one_sentence(layers, rule, told):
 
 
 def test_what_is_no_rule_is_told():
-    with pytest.raises(TypeError, match="got str"):
-        update_cost(LAYERS, "tiki-taka")
+    for rule, name in (("tiki-taka", "str"), (TikiTaka, "TikiTaka")):
+        with pytest.raises(TypeError, match=f"made with its settings, .* got {name}"):
+            update_cost(LAYERS, rule)
+    with pytest.raises(TypeError, match="got the one layer 'fc'"):
+        update_cost(LAYERS[0], TikiTaka())
+    with pytest.raises(TypeError, match="must be a Technology, .* got None"):
+        update_cost(LAYERS, TikiTaka(), None)
     with pytest.raises(ValueError, match="vector_size must be one of inputs, own, got 'both'"):
         update_cost(LAYERS, TikiTaka(), vector_size="both")
+
+
+def test_layers_are_taken_from_any_iterable_and_numbers_of_any_kind():
+    numbers = Technology(read_time_ns=np.float32(40), number_bits=np.int64(8))
+    found = update_cost((layer for layer in LAYERS), TikiTaka(), numbers)
+    assert found.totals() == update_cost(LAYERS, TikiTaka()).totals()
+
+
+def test_runs_without_a_number_are_not_on_the_front():
+    assert pareto_front([1, 2, math.nan], [math.nan, 0.9, 1.0]) == [1]
 
 
 def test_a_technology_is_checked_where_it_is_used():
