@@ -249,6 +249,7 @@ def plot_accuracy(axes, curves: dict[str, np.ndarray]) -> None:
         marker, color = looks[name]
         percent = 100 * accuracy
         epoch = np.arange(1, len(percent) + 1)
+        marker = marker or ("o" if len(epoch) == 1 else "")  # A line of one point is none.
         style = "--" if name.startswith("Digital") else "-"
         axes.plot(
             epoch, percent.mean(1), style, color=color, marker=marker, ms=5, lw=1.8, label=name

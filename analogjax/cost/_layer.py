@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Iterable
+
+from analogjax.cost._plain import is_number, with_plain_numbers
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,18 +57,23 @@ def checked_layers(layers: Iterable[Layer]) -> tuple[Layer, ...]:
     layers = tuple(layers)
     if not layers:
         raise ValueError("There is no layer to reckon: give at least one.")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must be a list of Layer, got one of {type(layer).__name__}.")
+    layers = tuple(map(with_plain_numbers, layers))
     names = [layer.name for layer in layers]
     for layer in layers:
         for field in ("inputs", "outputs", "groups"):
             value = getattr(layer, field)
-            if not isinstance(value, numbers.Integral) or int(value) < 1:
+            if not is_number(value) or not isinstance(value, int) or value < 1:
                 raise ValueError(
-                    f"{field} of layer '{layer.name}' must be a whole number above 0, got {value}."
+                    f"{field} of layer '{layer.name}' must be a whole number above 0, got "
+                    f"{value!r}."
                 )
-        if not 0 < layer.vectors < math.inf:
+        if not is_number(layer.vectors) or not 0 < layer.vectors < math.inf:
             raise ValueError(
                 f"vectors of layer '{layer.name}' must be a finite number above 0, got "
-                f"{layer.vectors}."
+                f"{layer.vectors!r}."
             )
         if names.count(layer.name) > 1:
             raise ValueError(f"Two layers are called '{layer.name}'.")

@@ -135,7 +135,7 @@ def _traced(factors_of: Callable, params: Any, *rest: Any) -> tuple[Layer, ...]:
     """The layers whose factors a function of parameters and more gives, the inputs last."""
     jaxpr, factors = jax.make_jaxpr(factors_of, return_shape=True)(params, *rest)
     learned = _reached(jaxpr.jaxpr, len(jax.tree.leaves(params)))
-    samples = jax.tree.leaves(rest[-1])[0].shape[0]
+    given = jax.tree.leaves(rest[-1])[0].shape
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     shapes = {leaf_name(path): leaf.shape for path, leaf in leaves}
     uses = jax.tree_util.tree_flatten_with_path(factors, is_leaf=_is_pair)[0]
@@ -144,16 +144,17 @@ def _traced(factors_of: Callable, params: Any, *rest: Any) -> tuple[Layer, ...]:
         name = leaf_name(path)
         name = name if name in shapes else name.rpartition("/")[0]  # One of several calls.
         groups = shapes[name][-1] // d.shape[-1]
-        if x.ndim < 2:
+        vectors, left = divmod(math.prod(x.shape[:-1]), groups * given[0])
+        if x.ndim < 2 or left:
             raise ValueError(
-                f"'{name}' was sent {x.shape}, one sample without its axis: give inputs with the "
-                f"samples first, such as (1, {x.shape[-1]})."
+                f"'{name}' was sent {x.shape}, no whole number of vectors for each of {given[0]} "
+                f"samples: give inputs with the samples first, such as {(1, *given)}."
             )
         one = Layer(
             name=name,
             inputs=x.shape[-1],
             outputs=d.shape[-1],
-            vectors=_whole(math.prod(x.shape[:-1]) / groups / samples),
+            vectors=vectors,
             groups=groups,
             backward=backward,
         )
@@ -180,10 +181,6 @@ def _reached(jaxpr, count: int) -> list[bool]:
             reached.update(equation.outvars)
     outputs = jaxpr.outvars
     return [not isinstance(v, jax.extend.core.Literal) and v in reached for v in outputs]
-
-
-def _whole(number: float) -> float:
-    return int(number) if number == int(number) else number
 
 
 def _checked(layers: list[Layer]) -> tuple[Layer, ...]:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import math
-import numbers
 from typing import Any
+
+from analogjax.cost._plain import is_number, with_plain_numbers
 
 _RASCH = "Rasch et al., Nat. Commun. 15:7133 (2024), Table 1"
 _LI = "Li et al., arXiv:2510.02516, appendix I.2"
@@ -115,6 +116,7 @@ def check_technology(technology: Technology) -> None:
             f"technology must be a Technology, such as analogjax.cost.PUBLISHED, got "
             f"{technology!r}."
         )
+    technology = with_plain_numbers(technology)
     for field in dataclasses.fields(technology):
         value = getattr(technology, field.name)
         name = f"{field.name} of the technology"
@@ -122,8 +124,7 @@ def check_technology(technology: Technology) -> None:
             if not isinstance(value, bool):
                 raise ValueError(f"{name} must be true or false, got {value!r}.")
             continue
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < 0:
+        if not is_number(value) or not math.isfinite(value) or value < 0:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}.")
         if field.name in _POSITIVE and value == 0:
             raise ValueError(f"{name} must be above 0, got {value!r}.")

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import json
 
+from analogjax.cost._plain import with_plain_numbers
 from analogjax.cost._technology import Technology, check_technology
 
 
@@ -18,7 +19,8 @@ def technology_to_json(technology: Technology) -> str:
       >>> technology_from_json(technology_to_json(Technology())) == Technology()
       True
     """
-    return json.dumps(dataclasses.asdict(technology), indent=2, allow_nan=False) + "\n"
+    constants = dataclasses.asdict(with_plain_numbers(technology))
+    return json.dumps(constants, indent=2, allow_nan=False) + "\n"
 
 
 def technology_from_json(text: str) -> Technology:

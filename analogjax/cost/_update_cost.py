@@ -9,6 +9,7 @@ import numpy as np
 from analogjax.cost._cost import Cost, LayerCost
 from analogjax.cost._counters import Counters
 from analogjax.cost._layer import Layer, checked_layers
+from analogjax.cost._plain import is_number, plain, with_plain_numbers
 from analogjax.cost._technology import PUBLISHED, Technology, check_technology
 from analogjax.cost._update_rule import (
     Activity,
@@ -64,8 +65,7 @@ def update_cost(
       37.76
     """
     layers = checked_layers(layers)
-    check_rule(rule)
-    check_technology(technology)
+    rule, technology = _checked(rule, technology)
     costs = [_cost_of(each, rule, rule.activity(each), technology, vector_size) for each in layers]
     return Cost(layers=tuple(costs))
 
@@ -111,10 +111,10 @@ def counted_cost(
       7.5
     """
     layers = checked_layers(layers)
-    check_rule(rule)
-    check_technology(technology)
-    if not 0 < samples < math.inf:
-        raise ValueError(f"samples must be a finite number above 0, got {samples}.")
+    rule, technology = _checked(rule, technology)
+    samples = plain(samples)
+    if not is_number(samples) or not 0 < samples < math.inf:
+        raise ValueError(f"samples must be a finite number above 0, got {samples!r}.")
     names = [layer.name for layer in layers]
     if set(names) != set(counters):
         raise ValueError(f"The layers are {names}, but the counters are of {[*counters]}.")
@@ -127,6 +127,13 @@ def counted_cost(
             own = dataclasses.replace(rule, pulses_per_vector=train)
         costs.append(_cost_of(layer, own, activity, technology, vector_size))
     return Cost(layers=tuple(costs))
+
+
+def _checked(rule: UpdateRule, technology: Technology) -> tuple[UpdateRule, Technology]:
+    """Both with plain numbers; raises an error if one is out of its range."""
+    check_rule(rule)
+    check_technology(technology)
+    return with_plain_numbers(rule), with_plain_numbers(technology)
 
 
 def _check_tiles(layer: Layer, rule: UpdateRule, counters: Counters) -> None:

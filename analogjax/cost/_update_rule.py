@@ -6,6 +6,7 @@ import math
 from typing import Literal, NamedTuple, get_args
 
 from analogjax.cost._layer import Layer
+from analogjax.cost._plain import is_number, with_plain_numbers
 from analogjax.cost._technology import Technology
 
 VectorSize = Literal["inputs", "own"]
@@ -139,14 +140,17 @@ def check_rule(rule: UpdateRule) -> None:
             f"rule must be one of analogjax.cost, made with its settings, such as "
             f"ResidualLearning(), got {name}."
         )
+    rule = with_plain_numbers(rule)
     limits = _LEAST | {"num_tiles": rule.least_tiles}
     for field in dataclasses.fields(rule):
         value, least = getattr(rule, field.name), limits.get(field.name)
         if least is None:
             continue
         name = f"{field.name} of {type(rule).__name__}"
-        if not value >= least or (math.isinf(value) and field.name != "num_tiles"):
-            raise ValueError(f"{name} must be at least {least}, got {value}.")
+        if not is_number(value) or not value >= least:
+            raise ValueError(f"{name} must be at least {least}, got {value!r}.")
+        if math.isinf(value) and field.name != "num_tiles":
+            raise ValueError(f"{name} must be finite, got {value}.")
         if field.name == "num_tiles" and not math.isinf(value) and value != int(value):
             raise ValueError(f"{name} must be a whole number, got {value}.")
         if field.name == "ops_per_element" and value not in (1, 2):

@@ -39,18 +39,22 @@ Command = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns 2 after a mistake of the user's, told in one sentence."""
-    options = tyro.cli(
-        Command,
-        prog="analogjax",
-        args=arguments,
-        description="Training neural networks on analog in-memory hardware, pulse by pulse.",
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    try:
+        options = tyro.cli(
+            Command,
+            prog="analogjax",
+            args=arguments,
+            description="Training neural networks on analog in-memory hardware, pulse by pulse.",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+    except BrokenPipeError:
+        _leave_output()
+        return 0
     # Tracing makes millions of objects that stay: looking through them again and again for what
     # can go takes a sixth of its time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
-    console = rich.console.Console()
+    console = _Console()
     with stop_on_signals(console) as stop, ThreadPoolExecutor(1) as pool:
         try:
             # In another thread, since signals wait for the main one to come out of compiled code.
@@ -59,9 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"analogjax: {error}", file=sys.stderr)
             return 2
         except Stopped as stopped:
-            print(f"analogjax: {stopped}. {_how_to_go_on(options)}", file=sys.stderr)
+            print(f"analogjax: {stopped}. {_how_to_go_on(options, stopped)}", file=sys.stderr)
             return 128 + stop.number
-    return 0
+        # These two are too short to stop; a script that runs them is to stop all the same.
+        ended = stop.number and isinstance(options, DeviceOptions | CostOptions)
+    return 128 + stop.number if ended else 0
 
 
 def _run(options: Command, console: rich.console.Console, stop: StopRequest) -> None:
@@ -83,7 +89,23 @@ def _run(options: Command, console: rich.console.Console, stop: StopRequest) -> 
         cost(options, console)
 
 
-def _how_to_go_on(options: Command) -> str:
+class _Console(rich.console.Console):
+    """A console that lets the work go on where nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Says no more."""
+        self.quiet = True
+        _leave_output()
+
+
+def _leave_output() -> None:
+    """Sends what is still to be printed nowhere, as after ``| head``."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _how_to_go_on(options: Command, stopped: Stopped) -> str:
+    if not stopped.kept:
+        return "Nothing of it is kept: start it again."
     again = isinstance(options, SweepOptions | ReproduceOptions)
     return "The same command goes on from there." if again else "Go on with --resume."
 

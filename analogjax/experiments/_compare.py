@@ -22,7 +22,12 @@ from analogjax.experiments._hardware import (
     draw_costs,
     run_cost,
 )
-from analogjax.experiments._options import CheckpointOptions, GuardOptions, TaskOptions
+from analogjax.experiments._options import (
+    CheckpointOptions,
+    GuardOptions,
+    TaskOptions,
+    check_seed,
+)
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import Hooks, RunResult, run
@@ -30,6 +35,7 @@ from analogjax.experiments._side_by_side import side_by_side
 from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._training import EpochMetrics
 from analogjax.experiments._versions import versions
+from analogjax.experiments._words import counted, pulses_sent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +74,7 @@ def contestants(num_tiles: tuple[int, ...]) -> list[RuleSettings]:
         RuleSettings(rule="analog-sgd"),
         RuleSettings(rule="tiki-taka"),
         RuleSettings(rule="mixed-precision"),
-        *(RuleSettings(rule="residual-learning", num_tiles=n) for n in num_tiles),
+        *(RuleSettings(rule="residual-learning", num_tiles=n) for n in dict.fromkeys(num_tiles)),
         RuleSettings(rule="buffered-residual-learning", num_tiles=max((2, *num_tiles))),
     ]
 
@@ -87,6 +93,7 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
       Stopped: where ``stop`` came true, with checkpoints written.
     """
     task = options.task
+    check_seed(task.seed)
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
     if any(tiles < 1 for tiles in options.num_tiles):
@@ -174,7 +181,8 @@ def _costs(
 def _table(task: TaskOptions, results: list[RunResult], costs: dict[str, Cost | None]) -> Table:
     seeds = len(results[0].seeds)
     table = Table(
-        title=f"{task.dataset}: {task.states:g}-state devices, {task.epochs} epochs, {seeds} seeds"
+        title=f"{task.dataset}: {task.states:g}-state devices, {counted(task.epochs, 'epoch')}, "
+        f"{counted(seeds, 'seed')}"
     )
     table.add_column("rule")
     names = ["test accuracy", "spread", "pulses sent", "seconds"]
@@ -192,7 +200,7 @@ def _table(task: TaskOptions, results: list[RunResult], costs: dict[str, Cost | 
             result.settings.title,
             f"{accuracy.mean():.1f} %",
             spread,
-            f"{pulses / 1e3:,.0f} k" if pulses else "-",
+            pulses_sent(pulses, result.settings.rule),
             f"{result.compile_seconds + result.seconds.sum():.1f}",
             *(reckoned if costs else []),
         )
@@ -209,6 +217,7 @@ def _figure(path: Path, task: TaskOptions, results: list[RunResult]) -> None:
     plot_pulse_response(left, task.device())
     left.set_title(f"Soft bounds, {task.states:g} states, all variation on")
     plot_accuracy(right, {r.settings.title: np.asarray(r.test_accuracy) for r in results})
-    right.set_title(f"Training on {task.dataset}: mean and range of {len(results[0].seeds)} seeds")
+    seeds = counted(len(results[0].seeds), "seed")
+    right.set_title(f"Training on {task.dataset}: mean and range of {seeds}")
     right.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize="small", frameon=False)
     figure.savefig(path, dpi=150)

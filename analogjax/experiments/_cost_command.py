@@ -136,6 +136,11 @@ def _assumed(
             )
             if formulas is not None:
                 costs[settings.title] = update_cost(layers, formulas, technology)
+    if not costs:
+        raise ValueError(
+            f"No rule of {', '.join(options.rules) or 'none'} on {options.num_tiles} tiles has a "
+            f"cost on arrays: choose others, such as residual-learning on 4."
+        )
     return costs
 
 

@@ -68,6 +68,8 @@ def load(
     """
     if dataset not in DATASETS:
         raise ValueError(f"Unknown dataset '{dataset}'; choose one of {', '.join(DATASETS)}.")
+    if dataset == "digits" and (data_dir is not None or download):
+        raise ValueError("The digits come with scikit-learn: leave out --data-dir and --download.")
     images = _digits() if dataset == "digits" else _from_files(dataset, data_dir, download)
     if train_size is None:
         return images
@@ -95,8 +97,8 @@ def _from_files(dataset: str, data_dir: Path | None, download: bool) -> ImageSet
     if data_dir is None and not download:
         files = "its four IDX files" if dataset in IDX_SETS else "its files"
         raise ValueError(
-            f"{dataset} needs {files}: give their directory with --data-dir, or --download to "
-            f"fetch them."
+            f"{dataset} needs {files}: give their directory with --data-dir (train, compare and "
+            f"sweep fetch them with --download)."
         )
     directory = None if data_dir is None else Path(data_dir)
     if directory is not None and not directory.is_dir():

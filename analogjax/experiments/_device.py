@@ -17,6 +17,8 @@ from analogjax.devices import FitReport, PulsedDevice, fit
 from analogjax.experiments._curves import read_curves
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._named_devices import named_device
+from analogjax.experiments._options import check_seed
+from analogjax.experiments._words import counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ def device(options: DeviceOptions, console: Console) -> None:
         )
     if options.pulses is not None and options.pulses < 1:
         raise ValueError(f"pulses must be at least 1, got {options.pulses}.")
+    check_seed(options.seed)
     check_directory(options.out)
     if options.fit is None:
         _show(options, console)
@@ -129,7 +132,7 @@ def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
         "device": _record(report.device),
     }
     _write(options, content, lambda p: _figure_of_fit(p, report, pulses, conductance))
-    title = f"{path.name}: {len(conductance)} curve(s) fitted by {options.model}"
+    title = f"{path.name}: {counted(len(conductance), 'curve')} fitted by {options.model}"
     console.print(_table_of_fit(title, report))
     console.print(
         f"pulse-to-pulse noise dw_min_std {float(report.device.dw_min_std):.3g}, read noise "

@@ -25,7 +25,10 @@ def check_directory(path: Path) -> None:
     """Raises a ValueError if results cannot be written to a directory ``path``."""
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ValueError(f"Results cannot be written to {path}: {existing} does not take files.")
+        why = "cannot be written to" if existing.is_dir() else "is a file"
+        raise ValueError(
+            f"Results cannot be written to {path}: {existing} {why}; give another --out."
+        )
 
 
 def write_json(path: Path, content) -> None:

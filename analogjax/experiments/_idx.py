@@ -32,6 +32,11 @@ _CHECKSUMS = {
     },
 }
 IDX_SETS = tuple(_ADDRESSES)
+# The files of both sets have the same names.
+_FIRST_LABELS = {
+    "train": {"mnist": [5, 0, 4, 1, 9], "fashion-mnist": [9, 0, 0, 3, 0]},
+    "test": {"mnist": [7, 2, 1, 0, 4], "fashion-mnist": [9, 2, 1, 1, 6]},
+}
 
 
 def read_idx_set(
@@ -58,6 +63,9 @@ def read_idx_set(
             f"The {split} files of {dataset} hold {len(images)} images but {len(labels)} "
             f"labels: one of them is not the right one."
         )
+    for other, first in _FIRST_LABELS[split].items():
+        if other != dataset and labels[:5].tolist() == first:
+            raise ValueError(f"{labels_path} is of {other}, not of {dataset}: give its directory.")
     return images[..., None], labels
 
 

@@ -16,6 +16,12 @@ from analogjax.experiments._watch import GUARDS, Guards
 from analogjax.nn import Mapping
 
 
+def check_seed(seed: int) -> None:
+    """Raises a ValueError if this is no seed."""
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"seed must lie in [0, 2**31), got {seed}.")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskOptions:
     """What to train on, and on which devices.
@@ -56,6 +62,8 @@ class TaskOptions:
         """The network for the images: DigitsNet for digits, else LeNet-5."""
         if self.weight_scale is None:
             return network_for(self.dataset)
+        if not self.weight_scale > 0:
+            raise ValueError(f"weight_scale must be above 0, got {self.weight_scale}.")
         return network_for(self.dataset, mapping=Mapping(weight_scaling_omega=self.weight_scale))
 
     def device(self) -> SoftBounds:

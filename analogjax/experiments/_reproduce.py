@@ -15,6 +15,7 @@ from analogjax.experiments._sweep import Row, sweep
 from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_grid import Cell, identity
 from analogjax.experiments._versions import versions
+from analogjax.experiments._words import counted
 from analogjax.experiments.papers import ALL, Reproduction, Scale, page, summary
 
 CELLS = "cells.jsonl"
@@ -69,9 +70,10 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
     out = options.out or Path("results/reproduce") / f"{options.name}-{options.scale}"
     check_directory(out)
     cells, old = _chosen_cells(options, chosen, out / CELLS)
+    new = counted(len(cells) - old, "training")
     console.print(
-        f"{chosen.title}\n{chosen.source}\n{len(cells) - old} trainings to run, {old} on file; all "
-        f"of this scale take about {chosen.duration[options.scale]} on two CPU cores.",
+        f"{chosen.title}\n{chosen.source}\n{new} to run, {old} on file; all of this scale take about "
+        f"{chosen.duration[options.scale]} on two CPU cores.",
         soft_wrap=True,
     )
     train = chosen.make(options.data_dir)
@@ -106,7 +108,7 @@ def _chosen_cells(
     def is_chosen(cell: Cell) -> bool:
         label = reproduction.label(cell)
         return cell["seed"] in seeds and (
-            not options.only or any(part in label for part in options.only)
+            not options.only or any(part.lower() in label.lower() for part in options.only)
         )
 
     chosen = [cell for cell in cells if is_chosen(cell)]

@@ -94,7 +94,7 @@ def run(
     """
     _check_length(epochs, seeds)
     settings = settings.complete()
-    _check_stop(settings, hooks)
+    _check_stop(settings, hooks, checkpoints)
     steps = len(data.train_labels) // max(batch_size, 1)
 
     def optimizer(key):
@@ -113,7 +113,7 @@ def run(
     if len(records) < epochs:
         epoch_fn = jax.jit(training.epoch, donate_argnums=0).lower(state).compile()
     compile_seconds = time.perf_counter() - start
-    _check_stop(settings, hooks)
+    _check_stop(settings, hooks, checkpoints)
     watch = watcher(device, axes)
 
     def result() -> RunResult:
@@ -176,9 +176,10 @@ def _mean_counters(state: RunState) -> dict[str, Counters]:
     }
 
 
-def _check_stop(settings: RuleSettings, hooks: Hooks) -> None:
+def _check_stop(settings: RuleSettings, hooks: Hooks, checkpoints: Checkpoints | None) -> None:
     if hooks.stop():
-        raise Stopped(f"{settings.title} was stopped before an epoch")
+        kept = checkpoints is not None and checkpoints.newest() is not None
+        raise Stopped(f"{settings.title} was stopped before an epoch", kept=kept)
 
 
 def _restored(

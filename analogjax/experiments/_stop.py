@@ -15,7 +15,15 @@ Stop = Callable[[], bool]
 
 
 class Stopped(Exception):  # noqa: N818  Not an error: the user asked for it.
-    """What was running has ended before its end, as it was asked to; what it has done is kept."""
+    """What was running has ended before its end, as it was asked to.
+
+    Attributes:
+      kept: whether there is something of it to go on from.
+    """
+
+    def __init__(self, message: str, *, kept: bool = True):
+        super().__init__(message)
+        self.kept = kept
 
 
 def never() -> bool:

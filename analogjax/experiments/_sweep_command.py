@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from analogjax.experiments._files import check_directory, write_json, write_whole
-from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._options import TaskOptions, check_seed
 from analogjax.experiments._progress import count_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._sweep import Row, sweep
+from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_training import (
     Over,
     cell_training,
@@ -25,6 +26,7 @@ from analogjax.experiments._sweep_training import (
 )
 from analogjax.experiments._used import USED
 from analogjax.experiments._versions import versions
+from analogjax.experiments._words import counted, plain, pulses_sent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,12 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
     """
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    check_seed(options.task.seed)
     check_directory(options.out)
     over = parse_over(options.over or _usual(options.settings.rule), options.task)
     cells = sweep_cells(options.task, options.settings, over, options.seeds)
+    train = cell_training(options.task, cells)
+    old = len(read_rows(options.out / "cells.jsonl", cells))
     start = time.perf_counter()
     with count_progress(console, "trainings", len(cells)) as advance:
         accuracies: list[float] = []
@@ -78,7 +83,7 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
             advance(len(rows), f"best {100 * max(accuracies):.1f} %")
 
         rows = sweep(
-            cell_training(options.task),
+            train,
             cells,
             static=static_settings(cells[0]),
             at_once=options.at_once,
@@ -93,14 +98,15 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
         "seeds": options.seeds,
         "settings": {name: value for name, value in cells[0].items() if name not in over},
         "seconds": seconds,
+        "on_file_before": old,
         "results": [{**values, **_statistics(own)} for values, own in _combinations(rows, over)],
     }
     write_json(options.out / "summary.json", content)
     write_whole(options.out / "sweep.png", lambda path: _figure(path, rows, over))
     console.print(_table(rows, over))
     console.print(
-        f"{len(cells)} trainings in {seconds:,.0f} s, compilation included. Rows, settings and "
-        f"heat map are in {options.out}/",
+        f"{counted(len(cells) - old, 'training')} in {seconds:,.0f} s, compilation included, "
+        f"{old} on file. Rows, settings and heat map are in {options.out}/",
         soft_wrap=True,
     )
     return rows
@@ -132,16 +138,17 @@ def _statistics(rows: list[Row]) -> dict[str, float]:
 
 
 def _table(rows: list[Row], over: Over) -> Table:
-    table = Table(title=f"Test accuracy, {len({row['seed'] for row in rows})} seeds")
+    seeds = len({row["seed"] for row in rows})
+    table = Table(title=f"Test accuracy, {counted(seeds, 'seed')}")
     for name in (*over, "test accuracy", "spread", "pulses sent"):
         table.add_column(name.replace("_", " "), justify="right")
     for values, own in _combinations(rows, over):
         found = _statistics(own)
         table.add_row(
-            *(f"{v:g}" if isinstance(v, int | float) else str(v) for v in values.values()),
+            *map(plain, values.values()),
             f"{100 * found['test_accuracy_mean']:.1f} %",
             f"± {100 * found['test_accuracy_std']:.1f}" if len(own) > 1 else "-",
-            f"{found['pulses_mean'] / 1e3:,.0f} k",
+            pulses_sent(found["pulses_mean"], own[0]["rule"]),
         )
     return table
 
@@ -152,7 +159,7 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
 
     from analogjax.plotting import plot_heat_map
 
-    x, y = (*over, "rule")[:2]
+    x, y = (*over, "dataset")[:2]
     panels = _combinations(rows, {name: over[name] for name in list(over)[2:]})
     accuracy = [100 * row["test_accuracy"] for row in rows]
     columns = min(len(panels), 4)
@@ -164,6 +171,6 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
     for axes, (values, own) in zip(all_axes, panels, strict=False):
         limits = (min(accuracy), max(accuracy))
         image = plot_heat_map(axes, own, x, y, "test_accuracy", limits=limits, scale=100)
-        axes.set_title(", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in values.items()))
+        axes.set_title(", ".join(f"{n.replace('_', ' ')} {plain(v)}" for n, v in values.items()))
     figure.colorbar(image, ax=list(all_axes), label="test accuracy (%)")
     figure.savefig(path, dpi=150)

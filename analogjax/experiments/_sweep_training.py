@@ -42,6 +42,9 @@ def parse_over(words: tuple[str, ...], task: TaskOptions) -> Over:
         if name not in kinds:
             raise ValueError(f"Nothing to sweep is named {name!r}; choose from {', '.join(kinds)}.")
         over[name] = [_value(name, value, kinds[name]) for value in values.split(",")]
+        twice = [value for value in over[name] if over[name].count(value) > 1]
+        if twice:
+            raise ValueError(f"--over has {name}={twice[0]} more than once.")
     return over
 
 
@@ -115,9 +118,19 @@ def _device(task: TaskOptions, cell: Cell):
     return dataclasses.replace(device, **own)
 
 
-def cell_training(task: TaskOptions):
-    """The function of a sweep: a whole training, from the settings of its cell."""
+def cell_training(task: TaskOptions, cells: list[Cell]):
+    """The function of a sweep: a whole training, from the settings of its cell.
+
+    Raises:
+      ValueError: if a mini-batch of a cell is larger than the training set, or for the data.
+    """
     data, model = task.images(), task.model()
+    largest = max(cell["batch_size"] for cell in cells)
+    if largest > len(data.train_labels):
+        raise ValueError(
+            f"batch_size must be at most the {len(data.train_labels)} training images, got "
+            f"{largest}."
+        )
 
     def train(**cell) -> dict[str, jax.Array]:
         def optimizer(key):

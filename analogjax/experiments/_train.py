@@ -17,12 +17,14 @@ from analogjax.experiments._options import (
     GuardOptions,
     MeshOptions,
     TaskOptions,
+    check_seed,
 )
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import Hooks, RunResult, run
 from analogjax.experiments._stop import Stop, never
 from analogjax.experiments._used import check_used
+from analogjax.experiments._words import counted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,7 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
       Stopped: where ``stop`` came true, with a checkpoint written.
     """
     task = options.task
+    check_seed(task.seed)
     options.checkpoints.check()
     guards = options.guards.chosen()
     mesh = options.devices.mesh()
@@ -115,10 +118,11 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
     write_json(options.out / "summary.json", summary)
     write_whole(options.out / "accuracy.png", lambda path: _figure(path, result))
     options.checkpoints.after_the_end(checkpoints)
-    note = "" if options.factors else " (pulses of the summed gradient: not the device's accuracy)"
+    summed = settings.tiles and not options.factors
+    note = " (pulses of the summed gradient: not the device's accuracy)" if summed else ""
     console.print(
         f"{result.settings.title}: test accuracy {100 * result.test_accuracy[-1, 0]:.1f} % after "
-        f"{task.epochs} epochs, {result.median_rate():,.0f} samples/s{note}"
+        f"{counted(task.epochs, 'epoch')}, {result.median_rate():,.0f} samples/s{note}"
     )
     console.print(f"Results are in {options.out}/", soft_wrap=True)
     return result
@@ -132,5 +136,5 @@ def _figure(path: Path, result: RunResult) -> None:
     figure = Figure(figsize=(5.5, 3.8), layout="constrained")
     axes = figure.subplots()
     plot_accuracy(axes, {result.settings.title: result.test_accuracy})
-    axes.legend(loc="lower right", fontsize="small")
+    axes.legend(fontsize="small")
     figure.savefig(path, dpi=150)

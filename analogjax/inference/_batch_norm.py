@@ -7,6 +7,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
 
+from analogjax.devices import is_zero
+from analogjax.inference._select import leaves_by_name
+
 
 def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_args) -> Any:
     r"""The batch statistics of a linen model under the parameters it has now.
@@ -25,7 +28,8 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
       The new ``batch_stats``.
 
     Raises:
-      ValueError: if there are no batch statistics, no batches, or if a pass does not update them.
+      ValueError: if there are no batch statistics, no batches, if a pass does not update them, or
+        if all variances of a layer are 0, as of batches of one sample; not under ``jax.jit``.
 
     Reference: Joshi et al., "Accurate deep neural network inference using computational
     phase-change memory", Nat. Commun. 11:2473 (2020).
@@ -63,6 +67,9 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
         lambda new, share, s: ((new - share) / s).mean(), updated(probe, batches[0]), first, probe
     )
     _check_updates(momentum)
+    for name, share in leaves_by_name(first).items():
+        if name.endswith("var"):
+            _check_variances(f"'{name}'", share)
     shares = jax.lax.map(lambda x: updated(zeros, x), batches)
     return jax.tree.map(lambda share, m: share.mean(0) / (1.0 - m), shares, momentum)
 
@@ -77,7 +84,8 @@ def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
       batches: inputs, ``(batches, batch, ...)``.
 
     Raises:
-      ValueError: if it has no ``nnx.BatchNorm``, or there are no batches.
+      ValueError: if it has no ``nnx.BatchNorm``, there are no batches, or all variances of a layer
+        are 0, as of batches of one sample.
 
     Example:
       >>> import jax.numpy as jnp
@@ -99,6 +107,8 @@ def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
                 # With n / (n + 1) the running average is the plain mean of all batches so far.
                 norm.momentum, norm.use_running_average = n / (n + 1), False
             model(x)
+            for norm in norms:
+                _check_variances(f"an nnx.BatchNorm of {norm.num_features} features", norm.var[...])
     finally:
         for norm, (momentum, average) in zip(norms, before, strict=True):
             norm.momentum, norm.use_running_average = momentum, average
@@ -109,6 +119,15 @@ def _check_batches(batches: jax.Array) -> None:
         raise ValueError(
             f"batches must have the shape (batches, batch, ...), got {jnp.shape(batches)}: stack "
             f"at least one batch."
+        )
+
+
+def _check_variances(name: str, var: jax.Array) -> None:
+    """Raises a ValueError if the variances of a layer can be seen to be 0."""
+    if is_zero(var):
+        raise ValueError(
+            f"All variances of {name} are 0: give batches of several samples, of the shape "
+            f"(batches, batch, ...), as in x[None] for a single one."
         )
 
 

@@ -110,10 +110,10 @@ def read(key: jax.Array, noise: NoiseModel, deployed: Deployment, t) -> Any:
       >>> from analogjax.devices import PowerLawDrift
       >>> from analogjax.inference import DriftOnly, program, read
       >>> noise = DriftOnly(drift=PowerLawDrift(nu=0.5, nu_dtod=0.0))
-      >>> params = {"kernel": jax.numpy.full((2, 1), 0.8)}
+      >>> params = {"kernel": jax.numpy.full((2, 1), 0.5)}
       >>> deployed = program(jax.random.key(0), noise, params)
-      >>> read(jax.random.key(1), noise, deployed, 99.0)["kernel"].round(2).tolist()
-      [[0.08], [0.08]]
+      >>> read(jax.random.key(1), noise, deployed, 3.0)["kernel"].round(2).tolist()
+      [[0.25], [0.25]]
     """
     if np.ndim(t) != 0:
         raise ValueError(

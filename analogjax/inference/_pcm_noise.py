@@ -159,7 +159,7 @@ class PCMNoise:
 
 
 def _polynomial(coeff: tuple[Real, ...], r) -> jax.Array:
-    return sum(c * r**power for power, c in enumerate(coeff))  # type: ignore[return-value]
+    return sum(c * r**power for power, c in enumerate(coeff))
 
 
 def check_pcm_noise(noise: PCMNoise) -> None:

@@ -15,4 +15,4 @@ def is_whole(value, at_least: int) -> bool:
 def check_whole(name: str, value) -> None:
     """Raises a ValueError if a count is no whole number of at least 1."""
     if not is_whole(value, 1):
-        raise ValueError(f"{name} must be a whole number of at least 1, got {value}.")
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")

@@ -45,7 +45,7 @@ def check_count(name: str, value, at_least: int = 1) -> int:
             f"{name} must be a Python int known before tracing; with optax.inject_hyperparams, "
             f"name it in static_args."
         )
-    if isinstance(value, bool) or int(value) != value or value < at_least:
+    if isinstance(value, bool) or not float(value).is_integer() or value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
     return int(value)
 

@@ -156,7 +156,7 @@ def test_what_was_not_counted_is_told():
     with pytest.raises(ValueError, match=r"layers are \['kernel'\], but the counters are of \[\]"):
         counted_cost(LAYERS, AnalogSGD(), {}, samples=48)
     none = {"kernel": Counters(*np.zeros((3, 1)))}
-    with pytest.raises(ValueError, match="ResidualLearning has 6 tiles, but 'kernel' .* on 1"):
+    with pytest.raises(ValueError, match=r"ResidualLearning has 6 tiles, but 'kernel' .* on 1"):
         counted_cost(LAYERS, ResidualLearning(num_tiles=6), none, samples=48)
     seeds = {"kernel": Counters(*np.zeros((3, 4, 1)))}
     with pytest.raises(ValueError, match=r"one run, \(tiles,\), got \(4, 1\): take those of one"):

@@ -88,6 +88,8 @@ def test_a_model_without_analog_layers_is_told_how_to_become_one():
     x = jnp.ones((1, 4))
     with pytest.raises(ValueError, match=r"'kernel' was sent \(4,\).* such as \(1, 4\)"):
         layers_of(ann.Dense(3), jnp.ones(4))
+    with pytest.raises(ValueError, match=r"no whole number of .* such as \(1, 6, 6, 4\)"):
+        layers_of(ann.Conv(2, (4, 4), padding="VALID"), jnp.ones((6, 6, 4)))
     with pytest.raises(ValueError, match="No layer is analog: make the model of"):
         layers_of(nn.Dense(3), x)
     with pytest.raises(ValueError, match="No layer is analog"):

@@ -6,6 +6,7 @@ import math
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -87,6 +88,9 @@ def test_a_mistake_in_the_constants_is_one_sentence(text, told):
             TikiTaka(),
             "vectors .* got inf",
         ),
+        ([Layer(name="a", inputs=3, outputs=3, vectors="1")], TikiTaka(), "vectors .* got '1'"),
+        ([Layer(name="a", inputs=math.inf, outputs=3)], TikiTaka(), "inputs .* got inf"),
+        (LAYERS, ResidualLearning(num_tiles="2"), "num_tiles .* got '2'"),
         (LAYERS, ResidualLearning(num_tiles=2.5), "num_tiles .* whole number, got 2.5"),
         (LAYERS, MixedPrecision(ops_per_element=3), "ops_per_element .* 1 or 2, got 3"),
         (LAYERS, TikiTaka(transfer_period=0.5), "transfer_period of TikiTaka .* got 0.5"),
@@ -95,7 +99,11 @@ def test_a_mistake_in_the_constants_is_one_sentence(text, told):
         (LAYERS, MixedPrecision(batch_size=0), "batch_size of MixedPrecision .* got 0"),
         (LAYERS, ResidualLearning(num_tiles=0), "num_tiles of ResidualLearning .* got 0"),
         (LAYERS, BufferedResidualLearning(num_tiles=1), "must be at least 2, got 1"),
-        (LAYERS, ResidualLearning(transfer_period=math.inf), "transfer_period .* got inf"),
+        (
+            LAYERS,
+            ResidualLearning(transfer_period=math.inf),
+            "transfer_period .* must be finite, got inf",
+        ),
     ],
 )
 def test_a_mistake_in_what_is_reckoned_is_one_sentence(layers, rule, told):
@@ -109,16 +117,21 @@ def test_what_is_no_rule_is_told():
             update_cost(LAYERS, rule)
     with pytest.raises(TypeError, match="got the one layer 'fc'"):
         update_cost(LAYERS[0], TikiTaka())
-    with pytest.raises(TypeError, match="must be a Technology, .* got None"):
+    with pytest.raises(TypeError, match="layers must be a list of Layer, got one of str"):
+        update_cost(["fc"], TikiTaka())
+    with pytest.raises(TypeError, match=r"must be a Technology, .* got None"):
         update_cost(LAYERS, TikiTaka(), None)
     with pytest.raises(ValueError, match="vector_size must be one of inputs, own, got 'both'"):
         update_cost(LAYERS, TikiTaka(), vector_size="both")
 
 
 def test_layers_are_taken_from_any_iterable_and_numbers_of_any_kind():
-    numbers = Technology(read_time_ns=np.float32(40), number_bits=np.int64(8))
-    found = update_cost((layer for layer in LAYERS), TikiTaka(), numbers)
-    assert found.totals() == update_cost(LAYERS, TikiTaka()).totals()
+    numbers = Technology(read_time_ns=np.float32(40), pulse_time_ns=jnp.float32(5))
+    layers = (Layer(name="fc", inputs=np.int64(8), outputs=jnp.int32(4)) for _ in range(1))
+    found = update_cost(layers, TikiTaka(transfer_period=np.float32(2)), numbers)
+    assert found == update_cost(LAYERS, TikiTaka())
+    assert type(found.time_ns) is float
+    assert technology_from_json(technology_to_json(numbers)) == Technology()
 
 
 def test_runs_without_a_number_are_not_on_the_front():

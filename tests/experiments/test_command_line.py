@@ -1,6 +1,8 @@
 """The command line: what it writes, and one sentence for every mistake."""
 
+import contextlib
 import json
+import os
 import re
 import runpy
 import sys
@@ -9,6 +11,7 @@ import pytest
 from flax import linen as nn
 
 from analogjax.devices import SoftBounds
+from analogjax.experiments import _cli
 from analogjax.experiments._cli import main
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings
@@ -131,6 +134,7 @@ def test_compare_writes_one_run_for_each_rule(tmp_path, capsys):
         (["--batch-size", "0"], "got 0"),
         (["--batch-size", "1000", *SMALL], "got 1000"),
         (["--epochs", "0"], "got 0"),
+        (["--seed", "-1"], "seed must lie in [0, 2**31), got -1"),
         (["--train-size", "99999"], "got 99999"),
         (["--dataset", "mnist"], "mnist needs"),
         (["--dataset", "mnist", "--data-dir", "not/here"], "not/here does not exist"),
@@ -148,6 +152,8 @@ def test_a_mistake_in_the_task_is_told_in_one_sentence(command, arguments, value
         (["--num-tiles", "0"], "num_tiles must be .* got 0"),
         (["--gamma", "1.5"], "gamma must .* got 1.5"),
         (["--transfer-every", "0"], "transfer_every must .* got 0"),
+        (["--reads-per-transfer", "inf"], "reads_per_transfer .* got inf"),
+        (["--reads-per-transfer", "nan"], "reads_per_transfer .* got nan"),
         (["--transfer-lr", "nan"], "transfer_lr must .* got nan"),
         (["--digital-learning-rate", "-2"], "digital_learning_rate must .* got -2.0"),
         (["--rule", "agad", "--num-tiles", "4"], "num_tiles is no setting of agad"),
@@ -155,6 +161,20 @@ def test_a_mistake_in_the_task_is_told_in_one_sentence(command, arguments, value
 )
 def test_a_mistake_in_the_rule_is_told_in_one_sentence(arguments, value, refused):
     assert re.search(value, refused("train", *arguments))
+
+
+def test_output_that_nobody_reads_stops_nothing(monkeypatch):
+    left = []
+    monkeypatch.setattr(_cli, "_leave_output", lambda: left.append(True))
+    read, write = os.pipe()
+    os.close(read)
+    file = os.fdopen(write, "w", buffering=1)
+    console = _cli._Console(file=file)
+    for _ in range(2):
+        console.print("a warning")
+    assert left == [True]
+    with contextlib.suppress(BrokenPipeError):
+        file.close()
 
 
 def test_a_loss_that_is_not_finite_leaves_nothing_behind(refused):

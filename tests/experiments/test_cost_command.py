@@ -85,6 +85,7 @@ def test_every_rule_has_the_settings_of_its_training():
         (["--transfer-period", "0.5"], "transfer_period .* at least 1, got 0.5"),
         (["--pulses-per-vector", "-1"], "pulses_per_vector .* at least 0, got -1"),
         (["--array-size", "0"], "max_input_size must be .* got 0"),
+        (["--rules", "digital-sgd"], "No rule of digital-sgd .* has a cost on arrays"),
         (["--technology", "not/here.json"], "not/here.json"),
         (["--run", "not/here"], "not/here/summary.json"),
         (["--run", "not/here", "--dataset", "mnist"], "--run has its own dataset"),

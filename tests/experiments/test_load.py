@@ -144,6 +144,21 @@ def test_as_many_labels_as_images_are_wanted(directory):
         load("mnist", directory)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "first"), [("fashion-mnist", [5, 0, 4, 1, 9]), ("mnist", [9, 0, 0, 3, 0])]
+)
+def test_the_files_of_the_other_set_are_refused(directory, dataset, first):
+    path = directory / NAMES["train"][1]
+    path.write_bytes(idx(np.array(first, np.uint8)))
+    with pytest.raises(ValueError, match=f"is of .*, not of {dataset}: give its directory"):
+        load(dataset, directory)
+
+
+def test_digits_are_in_no_directory(tmp_path):
+    with pytest.raises(ValueError, match="digits come with scikit-learn: leave out --data-dir"):
+        load("digits", tmp_path)
+
+
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path / 'nowhere'} does not exist"):
         load("mnist", tmp_path / "nowhere")

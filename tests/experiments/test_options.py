@@ -41,5 +41,5 @@ def test_rule_settings_reach_the_rule():
 def test_weights_are_scaled_where_the_task_says_so():
     assert TaskOptions().model().mapping is None
     assert TaskOptions(weight_scale=0.5).model().mapping.weight_scaling_omega == 0.5
-    with pytest.raises(ValueError, match=r"omega must be a finite number .*, got -1\.0"):
+    with pytest.raises(ValueError, match=r"weight_scale must be above 0, got -1\.0"):
         TaskOptions(weight_scale=-1.0).model().init(jax.random.key(0), jnp.ones((1, 8, 8, 1)))

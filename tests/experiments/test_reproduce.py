@@ -80,6 +80,8 @@ def test_more_seeds_are_added_to_those_that_are_there(tmp_path, capsys):
     capsys.readouterr()
     assert main(["reproduce", "toy", "--out", str(tmp_path)]) == 0
     assert "2 trainings to run, 2 on file" in capsys.readouterr().out
+    assert main(["reproduce", "toy", "--only", "FACTOR 1", "--out", str(tmp_path)]) == 0
+    assert "0 trainings to run, 4 on file" in capsys.readouterr().out
     after = [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text().splitlines()]
     assert len(before) == 2
     assert [row for row in after if row["seed"] == 0] == before

@@ -1,6 +1,7 @@
 """``analogjax sweep``: what it writes, what it agrees with, and its mistakes."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -76,6 +77,20 @@ def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
     assert [row["learning_rate"] for row in rows_of(tmp_path / "digital")] == [0.03, 0.1, 0.3]
 
 
+@pytest.mark.usefixtures("one_layer")
+def test_rules_can_be_the_last_of_several_names(tmp_path, capsys):
+    small = ["--train-size", "32", "--epochs", "1", "--seeds", "1", "--out", str(tmp_path)]
+    over = ["learning_rate=0.1", "batch_size=16", "rule=digital-sgd,analog-sgd"]
+    assert main(["sweep", *small, "--over", *over]) == 0
+    assert (tmp_path / "sweep.png").exists()
+    assert main(["sweep", *small, "--over", *over]) == 0
+    said = capsys.readouterr().out
+    assert "2 trainings in" in said
+    assert "0 trainings in" in said
+    assert "included, 2 on file" in said
+    assert re.search(r"Test accuracy, 1 seed\s", said)
+
+
 @pytest.mark.parametrize(
     ("over", "message"),
     [
@@ -83,6 +98,10 @@ def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
         (["gamma"], "takes name=value,value once for each name, got 'gamma'"),
         (["gamma=0.3", "gamma=0.4"], "once for each name, got 'gamma=0.4'"),
         (["gamma=a"], "gamma takes numbers, got 'a'"),
+        (["gamma=0.3,0.3"], "--over has gamma=0.3 more than once"),
+        (["batch_size=8,65"], "batch_size must be at most the 64 training images, got 65"),
+        (["gamma=0.3", "--seed", "-1"], "seed must lie in [0, 2**31), got -1"),
+        (["gamma=0.3", "--weight-scale", "0"], "weight_scale must be above 0, got 0"),
         (["num_tiles=2.5"], "num_tiles takes whole numbers, got '2.5'"),
         (["gamma=0.3,1.5"], "gamma must lie in (0.0, 1.0], got 1.5"),
         (["states=1"], "A device needs at least 2 states, got 1"),

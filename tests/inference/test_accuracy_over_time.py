@@ -54,7 +54,9 @@ def test_more_repetitions_change_none_of_the_first():
         ([-1.0], 1, "seconds since the end of programming"),
         ([], 1, r"times must be a list of numbers, got an array of shape \(0,\)"),
         (1.0, 1, r"times must be a list of numbers, got an array of shape \(\)"),
-        ([1.0], 0, "repeats must be at least 1, got 0"),
+        ([1e40], 1, "finite in float32"),
+        ([1.0], 0, "repeats must be a whole number of at least 1, got 0"),
+        ([1.0], 2.5, "repeats must be a whole number of at least 1, got 2.5"),
     ],
 )
 def test_arguments_out_of_range(times, repeats, message):

@@ -87,3 +87,9 @@ def test_nothing_to_recalibrate():
         recalibrate(Net(), VARIABLES, BATCHES[:0], train=True)
     with pytest.raises(ValueError, match="give the argument with which the model trains"):
         recalibrate(Net(), VARIABLES, BATCHES, train=False)
+    model = nnx.BatchNorm(5, rngs=nnx.Rngs(0))
+    for lone in (BATCHES[0], BATCHES[0, :, None]):  # A forgotten axis; batches of one sample.
+        with pytest.raises(ValueError, match=r"variances of 'BatchNorm_0/var' are 0: .* several"):
+            recalibrate(Net(), VARIABLES, lone, train=True)
+        with pytest.raises(ValueError, match=r"variances of an nnx.BatchNorm of 5 features are 0"):
+            recalibrate_nnx(model, lone)

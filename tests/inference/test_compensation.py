@@ -60,6 +60,15 @@ def test_converters_make_the_scale_noisy_but_right():
     assert 1e-5 < abs(ratio.mean() - 1) < 0.05
 
 
+@pytest.mark.parametrize(("io", "scale"), [(None, 1.0), (AnalogIO(), 0.8)])
+def test_noise_of_the_reads_does_not_fade_and_leaves_weak_weights_too_small(io, scale):
+    new = {"kernel": jax.random.normal(KEY, (256, 64))}
+    faded = jax.tree.map(lambda w: 0.3 * w, new)
+    back = compensate(jax.random.key(1), faded, responses(KEY, new, io=io), io=io)
+    found = jnp.linalg.norm(back["kernel"]) / jnp.linalg.norm(new["kernel"])
+    np.testing.assert_allclose(found, scale, rtol=1e-5 if io is None else 0.05)
+
+
 def test_matrices_without_a_reference_and_those_of_zeros_are_left_alone():
     faded = jax.tree.map(lambda w: 0.5 * w, network())
     reference = responses(None, network())

@@ -1,5 +1,6 @@
 """Whole networks on arrays: what is programmed, what is read, and by which draws."""
 
+import dataclasses
 import functools
 
 import jax
@@ -10,9 +11,17 @@ import pytest
 from flax import nnx
 
 import analogjax
-from analogjax.devices import ConstantStep, OneSidedPair, PowerLawDrift, SoftBounds
+from analogjax.devices import (
+    ConstantStep,
+    OneSidedPair,
+    PowerLawDrift,
+    ReferencePair,
+    SoftBounds,
+    VectorCell,
+)
 from analogjax.inference import DriftOnly, PCMNoise, keep_tiles, program, read
 from analogjax.nn import labels
+from analogjax.tiles import effective_weight
 
 KEY, NOISE = jax.random.key(0), PCMNoise()
 QUIET = PCMNoise(prog_noise_scale=0.0, read_noise_scale=0.0, drift_scale=0.0)
@@ -113,6 +122,16 @@ TRAINED = {
         0.1, OneSidedPair(device=ConstantStep(dw_min=0.05, w_min=0.0)), key=0
     ),
 }
+ALIKE = SoftBounds(dw_min=0.01, write_noise_std=1.0).without_variation()
+# Devices of several conductances, and the significance of each.
+SEVERAL = {
+    "reference pair": (ReferencePair(device=ALIKE, reference_mean=0.2), [1.0, -1.0]),
+    "four alike": (VectorCell(devices=4 * (ALIKE,)), [0.25] * 4),
+    "three of falling significance": (
+        VectorCell(devices=3 * (ALIKE,), significance=(1.0, 0.5, 0.25)),
+        [1.0, 0.5, 0.25],
+    ),
+}
 
 
 @functools.cache
@@ -148,6 +167,33 @@ def test_every_tile_and_conductance_drifts_on_its_own(name, arrays):
     np.testing.assert_allclose(faded.reshape(4, 4), sum(parts), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", SEVERAL)
+def test_every_conductance_is_an_array_with_its_significance(name):
+    device, significance = SEVERAL[name]
+    kernel = {"kernel": jnp.full((64, 64), 0.5)}
+    state = analogjax.analog_sgd(0.1, device, key=0).init(kernel)
+    (stack,) = analogjax.rules.tile_stacks(state).values()
+    params = {"kernel": effective_weight(stack)}  # With the write noise of the programming.
+    deployed = keep_tiles(KEY, QUIET, state, params)
+    np.testing.assert_allclose(deployed.scales["kernel"], significance)
+    same(read(KEY, QUIET, deployed, 1e7), params, atol=1e-5)
+
+
+@pytest.mark.parametrize("significance", [(1.0,), (0.25,) * 4, (1.0, 0.5, 0.25)])
+def test_conductances_average_out_the_noise_of_their_reads(significance):
+    one = dataclasses.replace(ALIKE, write_noise_std=0.0)
+    device = VectorCell(devices=len(significance) * (one,), significance=significance)
+    params = {"kernel": jnp.full((64, 64), 0.5)}
+    state = analogjax.analog_sgd(0.1, device, key=0).init(params)
+    noise = dataclasses.replace(QUIET, read_noise_scale=1.0)
+    deployed = keep_tiles(KEY, noise, state, params, w_max=1.0)
+    # Equal shares of the weight, read with equal errors that are independent.
+    share = 0.5 / sum(significance)
+    error = share * noise.read_std(25.0 * share, 60.0) * np.linalg.norm(significance)
+    spread = np.std(read(KEY, noise, deployed, 60.0)["kernel"])
+    np.testing.assert_allclose(spread, error, rtol=4 / np.sqrt(2 * 64**2))
+
+
 def test_keeping_tiles_under_jit():
     state, params = trained("three tiles")
     kept = jax.jit(lambda state, params: keep_tiles(KEY, QUIET, state, params))(state, params)
@@ -172,3 +218,23 @@ def test_states_that_do_not_fit():
         keep_tiles(KEY, NOISE, state, jax.tree.map(lambda leaf: 2 * leaf, params))
     with pytest.raises(ValueError, match=r"tiles of 'Conv_0/kernel', .*which the parameters lack"):
         keep_tiles(KEY, NOISE, state, {"Dense_0": network()["Dense_0"]})
+    beyond = {"kernel": jnp.full((2, 1), 1.5)}
+    state = analogjax.analog_sgd(0.1, ALIKE, key=0).init(beyond)
+    with pytest.raises(ValueError, match=r"weights that were clipped to the bounds .* choppers"):
+        keep_tiles(KEY, NOISE, state, beyond)
+
+
+@pytest.mark.parametrize("t", [np.array([0.0, 1e8]), [0.0, 1e8], jnp.zeros(1)])
+def test_a_network_is_read_at_one_time(t):
+    deployed = program(KEY, NOISE, {"kernel": jnp.ones((3, 2))})
+    with pytest.raises(ValueError, match=r"t must be one number, got an array of shape \([12],\)"):
+        read(KEY, NOISE, deployed, t)
+
+
+def test_arrays_are_read_by_the_model_that_programmed_them():
+    models = (NOISE, DriftOnly(drift=PowerLawDrift()))
+    for own, other in (models, models[::-1]):
+        deployed = program(KEY, own, {"kernel": jnp.ones((3, 2))})
+        name = type(other).__name__
+        with pytest.raises(TypeError, match=f"{name} reads arrays that a {name} has programmed"):
+            read(KEY, other, deployed, 1.0)

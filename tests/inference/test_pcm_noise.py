@@ -1,6 +1,7 @@
 """Phase-change noise against its formulas, in plain NumPy, and against recorded weights."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +40,7 @@ def test_drift_exponents_follow_the_logarithm_of_the_relative_conductance_and_ar
     assert mean.max() == 0.1
 
 
-@pytest.mark.parametrize("t", [0.0, 1.0, 86400.0])
+@pytest.mark.parametrize("t", [0.0, 1.0, 86400.0, 3e38])
 def test_read_noise_grows_with_the_logarithm_of_time(t):
     with np.errstate(divide="ignore"):
         q = np.minimum(0.0088 / (G / 25.0) ** 0.65, 0.2)
@@ -145,6 +146,12 @@ def test_numbers_of_the_model_can_be_vmapped():
         ({"prog_coeff": ()}, r"PCMNoise.prog_coeff must hold at least one number, got \(\)"),
         ({"nu_coeff": (1.0,)}, r"PCMNoise.nu_coeff must hold 2 numbers, got \(1.0,\)"),
         ({"read_coeff": (np.inf, 1.0)}, r"PCMNoise.read_coeff must hold finite numbers"),
+        ({"g_max": 25e-6}, "PCMNoise.g_max is in microsiemens, .* got 2.5e-05: multiply siemens"),
+        (
+            {"read_coeff": (-0.1, 0.6)},
+            r"read_coeff must begin with a factor of at least 0, got \(-",
+        ),
+        ({"prog_coeff": (0.2, -1.0, 0.9)}, "at least 0, got .*, which make -0.019 at r = 0.3"),
         ({"nu_range": (0.1, 0.05)}, r"PCMNoise.nu_range must be a least and a largest .* 0.05\)"),
     ],
 )
@@ -159,8 +166,8 @@ def test_largest_weight_out_of_range(w_max):
         PCMNoise().program(KEY, jnp.ones(2), w_max)
 
 
-@pytest.mark.parametrize("t", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("t", [-1.0, np.nan, np.inf, 1e40])
 def test_time_out_of_range(t):
     noise = PCMNoise()
-    with pytest.raises(ValueError, match=f"seconds since the end of programming.*got {t}"):
+    with pytest.raises(ValueError, match=re.escape(f"finite in float32 and at least 0, got {t}")):
         noise.read(KEY, noise.program(KEY, jnp.ones(2)), t)

@@ -72,6 +72,32 @@ def start(model, stages, x, schedule=None):
     return training.run, training.init(jax.random.key(0), x[0])
 
 
+STAGES = cut(sequence(*dense(3)), 3)
+
+
+@pytest.mark.parametrize(
+    ("stages", "error", "message"),
+    [
+        ((), ValueError, r"stages must be all those .* got 0, of 0 models, with the layers \[\]"),
+        (STAGES[:1], ValueError, r"got 1, of 1 models, with the layers \[0, 1\]"),
+        (STAGES[::-1], ValueError, r"with the layers \[4, 5, 2, 3, 0, 1\]"),
+        ((*STAGES, STAGES[2]), ValueError, "got 4, of 1 models"),
+        ((*STAGES[:2], cut(sequence(*dense(3)), 3)[2]), ValueError, "got 3, of 2 models"),
+        ([nn.Dense(3)], TypeError, "stages must be those of cut, got Dense"),
+    ],
+)
+def test_stages_are_all_those_of_a_model(stages, error, message):
+    with pytest.raises(error, match=message):
+        pipeline_training(stages, lambda n: optax.sgd(0.1), Sequential(), lambda y, t: y.mean())
+
+
+def test_a_rule_in_place_of_its_function_is_told():
+    with pytest.raises(
+        TypeError, match=r"rule_of must be a function .* got GradientTransformation"
+    ):
+        pipeline_training(STAGES, optax.sgd(0.1), Sequential(), lambda y, t: y.mean())
+
+
 def test_a_stage_that_does_not_fit_the_one_before_is_named():
     xs = jnp.ones((2, 4, 3))
     run, state = start(sequence(*dense(3)), 3, xs)

@@ -92,6 +92,13 @@ def test_impossible_schedules_are_refused(schedule, sizes, message):
         timetable(schedule, **{"stages": 3, "mini_batches": 2} | sizes)
 
 
+def test_sizes_may_be_numbers_of_numpy():
+    two, three = np.int64(2), np.int64(3)
+    table = timetable(Synchronous(two), stages=three, mini_batches=two)
+    expected = timetable(Synchronous(2), stages=3, mini_batches=2)
+    np.testing.assert_array_equal(table.forward, expected.forward)
+
+
 def test_what_is_no_schedule_is_refused():
     with pytest.raises(TypeError, match=r"must be Sequential\(\), .* got 'asynchronous'"):
         timetable("asynchronous", stages=2, mini_batches=2)
