@@ -72,8 +72,8 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
     cells, old = _chosen_cells(options, chosen, out / CELLS)
     new = counted(len(cells) - old, "training")
     console.print(
-        f"{chosen.title}\n{chosen.source}\n{new} to run, {old} on file; all of this scale take about "
-        f"{chosen.duration[options.scale]} on two CPU cores.",
+        f"{chosen.title}\n{chosen.source}\n{new} to run, {old} on file; all of this scale take "
+        f"about {chosen.duration[options.scale]} on two CPU cores.",
         soft_wrap=True,
     )
     train = chosen.make(options.data_dir)

@@ -26,7 +26,7 @@ from analogjax.experiments._sweep_training import (
 )
 from analogjax.experiments._used import USED
 from analogjax.experiments._versions import versions
-from analogjax.experiments._words import counted, plain, pulses_sent
+from analogjax.experiments._words import counted, pulses_sent, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ def _table(rows: list[Row], over: Over) -> Table:
     for values, own in _combinations(rows, over):
         found = _statistics(own)
         table.add_row(
-            *map(plain, values.values()),
+            *map(setting, values.values()),
             f"{100 * found['test_accuracy_mean']:.1f} %",
             f"± {100 * found['test_accuracy_std']:.1f}" if len(own) > 1 else "-",
             pulses_sent(found["pulses_mean"], own[0]["rule"]),
@@ -171,6 +171,6 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
     for axes, (values, own) in zip(all_axes, panels, strict=False):
         limits = (min(accuracy), max(accuracy))
         image = plot_heat_map(axes, own, x, y, "test_accuracy", limits=limits, scale=100)
-        axes.set_title(", ".join(f"{n.replace('_', ' ')} {plain(v)}" for n, v in values.items()))
+        axes.set_title(", ".join(f"{n.replace('_', ' ')} {setting(v)}" for n, v in values.items()))
     figure.colorbar(image, ax=list(all_axes), label="test accuracy (%)")
     figure.savefig(path, dpi=150)
