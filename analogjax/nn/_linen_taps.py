@@ -34,7 +34,9 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
     Under ``nn.scan``, ``nn.RNN`` and ``nn.vmap`` each step has a tap of its own; ask for it with
     ``variable_axes={"taps": 0}`` beside the parameters that all steps share. ``nn.remat`` and
     ``nn.jit`` need nothing. The taps serve one ``apply``, as two would get the sums of their
-    factors: let one ``method`` make all the calls of a loss.
+    factors: let one ``method`` make all the calls of a loss. Factors say nothing of what the loss
+    makes of a kernel beside these products (a penalty, a factor, a transposed use), and JAX's own
+    ``vmap`` and ``scan`` within a module would sum the vectors of a tap: take flax's.
 
     Args:
       model: a linen model.

@@ -95,7 +95,9 @@ def analog_transformation(
       use_factors: whether the rule looks at the factors, or at the gradient alone.
 
     Raises:
-      ValueError: if the learning rate is negative.
+      ValueError: if the learning rate is negative; by ``update``, for trees, states and factors
+        that do not fit or are not finite.
+      TypeError: by ``update``, for factors of another name.
     """
     check_rate("learning_rate", learning_rate)
 
@@ -153,7 +155,9 @@ def analog_transformation(
     compiled = jax.jit(update_all)
 
     def update_fn(updates, state, params=None, *, value=None, factors=None, **extra_args):
-        del extra_args
+        wrong = extra_args.keys() & {"factor", "taps"}
+        if wrong:
+            raise TypeError(f"An analog rule takes factors=, got {wrong.pop()}=.")
         if params is None:
             raise ValueError(
                 "An analog rule needs the parameters: call update(grads, state, params)."

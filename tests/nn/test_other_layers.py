@@ -29,6 +29,11 @@ LAYERS = {
         ("LinearGeneral", ((3, 2), 5), {**AXES, "use_bias": False}),
         (2, 3, 4, 2),
     ),
+    "axes_in_no_order": (
+        ("DenseGeneral", (5,), {"axis": (-1, -2)}),
+        ("LinearGeneral", ((3, 3), 5), {"axis": (-1, -2)}),
+        (2, 3, 3),
+    ),
     "conv_3d": (("Conv", (3, (2, 1, 2)), {}), ("Conv", (2, 3, (2, 1, 2)), {}), (1, 3, 2, 3, 2)),
     "conv_of_sequences_of_images": (
         ("Conv", (3, (2, 2)), {"feature_group_count": 1}),

@@ -221,6 +221,14 @@ def test_errors_whose_products_are_not_finite():
         rule.update(PARAMS, rule.init(PARAMS), PARAMS, factors={"layer": {"kernel": huge}})
 
 
+@pytest.mark.parametrize("name", ["factor", "taps"])
+def test_factors_of_another_name(name):
+    rule = analogjax.analog_sgd(0.1, DEVICE, key=0)
+    params = {"w": jnp.zeros((2, 3))}
+    with pytest.raises(TypeError, match=f"takes factors=, got {name}="):
+        rule.update(params, rule.init(params), params, **{name: params})
+
+
 def test_factors_of_no_sample():
     rule = make("analog_sgd")
     with pytest.raises(ValueError, match="factors of 'layer/kernel' are empty"):
