@@ -35,8 +35,3 @@ def recorded():
         return settings, {name.removeprefix(f"{case}/"): array for name, array in parts.items()}
 
     return read
-
-
-def pytest_collection_modifyitems(items):
-    """Long files first, in the order given: no worker waits for another at the end."""
-    items.sort(key=lambda item: item.path.stem not in ("test_notebooks", "test_snippets"))

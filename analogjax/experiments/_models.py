@@ -68,9 +68,9 @@ class DigitsNet(nn.Module):
     Example:
       >>> import jax, jax.numpy as jnp
       >>> from analogjax.experiments import DigitsNet
-      >>> model, images = DigitsNet(), jnp.ones((2, 8, 8, 1))
-      >>> model.apply(model.init(jax.random.key(0), images), images).shape
-      (2, 10)
+      >>> params = jax.eval_shape(DigitsNet().init, jax.random.key(0), jnp.ones((1, 8, 8, 1)))
+      >>> sum(leaf.size for leaf in jax.tree.leaves(params))
+      10090
     """
 
     classes: int = 10

@@ -239,8 +239,8 @@ def over_seeds(training: Training) -> Training:
       >>> model = nn.Sequential([lambda x: x.reshape(len(x), -1), nn.Dense(10)])
       >>> one = make_training(model, lambda key: optax.sgd(0.1), images, batch_size=8)
       >>> training = over_seeds(one)
-      >>> state = training.init(jax.vmap(jax.random.key)(jax.numpy.arange(3)))
-      >>> state, metrics = jax.jit(training.epoch)(state)
+      >>> keys = jax.vmap(jax.random.key)(jax.numpy.arange(3))
+      >>> state, metrics = jax.eval_shape(lambda keys: training.epoch(training.init(keys)), keys)
       >>> metrics.test_accuracy.shape
       (3,)
     """

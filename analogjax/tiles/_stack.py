@@ -253,14 +253,14 @@ def count_trains(stack: TileStack, n: int, pairs: int, sent: Sent) -> TileStack:
     Example:
       >>> import jax, jax.numpy as jnp
       >>> from analogjax.devices import SoftBounds
-      >>> from analogjax.pulses import BatchedPulses
+      >>> from analogjax.pulses import Sent
       >>> from analogjax.tiles import count_trains, program_stack
       >>> device = SoftBounds.with_states(4)
       >>> stack = program_stack(jax.random.key(0), (device,), jnp.zeros((1, 2)), jnp.ones(1))
-      >>> tile, x, d = stack.tiles[0], jnp.ones((8, 1)), jnp.ones((8, 2))
-      >>> sent = BatchedPulses().send(jax.random.key(1), device, tile.cells, tile.w, x, d, 0.5)
+      >>> sent = Sent.summed(stack.tiles[0].w, jnp.array([[3, 0]]), jnp.array([[1, 1]]))
+      >>> sent = sent._replace(cut=jnp.float32(1), slots=jnp.float32(40))
       >>> count_trains(stack, 0, 8, sent).trains.exact().tolist()
-      [[8.0, 0.0, 8.0]]
+      [[8.0, 1.0, 40.0]]
     """
     if sent.cut is None or sent.slots is None:
         return stack

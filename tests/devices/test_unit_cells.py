@@ -145,6 +145,7 @@ def test_cells_learn_under_the_rules(rule, name):
         np.testing.assert_allclose(path[-1], read(stack.tiles[0]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_vmap_over_the_significance_equals_a_loop():
     def end(fine):
         device = cell("random", significance=(0.5, fine))

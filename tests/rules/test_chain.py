@@ -43,7 +43,7 @@ def weights_after(devices, **settings):
     [
         {"reads_per_transfer": 2},
         slow({"warm_start": analogjax.Stages(10), "transfer_lines": "outputs"}),
-        {"warm_start": analogjax.Stages(10), "warm_start_from": "last-but-one"},
+        slow({"warm_start": analogjax.Stages(10), "warm_start_from": "last-but-one"}),
         slow({"warm_start": analogjax.Stages(10), "warm_start_from": "next", "chain": False}),
         slow({"transfer_read": functools.partial(mvm, io=AnalogIO()), "transfer_order": "random"}),
     ],
