@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analogjax._words import setting
 from analogjax.cost import pareto_front
 from analogjax.devices import Device
 from analogjax.tiles import program_tile, weight
@@ -374,16 +375,12 @@ def plot_heat_map(axes, rows, x: str, y: str, value: str, *, limits=None, scale:
         axes.text(j, i, number, ha="center", va="center", color=color, fontsize=fitting)
     for axis, values, space in ((axes.xaxis, across, width), (axes.yaxis, up, height)):
         every = max(1, math.ceil(1.2 * size / space))
-        words = [_word(value) for value in values[::every]]
+        words = [setting(value) for value in values[::every]]
         tilt = _tilt(words, size, every * space) if axis is axes.xaxis else {}
         axis.set_ticks(range(len(values))[::every], words, **tilt)
     axes.set_xlabel(x.replace("_", " "))
     axes.set_ylabel(y.replace("_", " "))
     return image
-
-
-def _word(value) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _points(axes) -> np.ndarray:

@@ -77,15 +77,6 @@ def check_device(device) -> None:
     device.check_fields()
 
 
-def check_pulsed(owner: str, device, kind: type) -> None:
-    """Raises a TypeError if what a crosspoint is made of is no device with steps of its own."""
-    if not isinstance(device, kind):
-        raise TypeError(
-            f"{owner} is made of devices with steps of their own, such as SoftBounds, got "
-            f"{type(device).__name__}."
-        )
-
-
 def _check_kind(device, field: dataclasses.Field, number) -> None:
     """Raises a TypeError if a field that is a leaf of the pytree holds no number."""
     if not field.metadata.get("static") and isinstance(number, str):

@@ -94,7 +94,7 @@ def fit(
             f"{name} has no pulse response to fit: give a device of a model, such as SoftBounds()."
         )
     check_device(device)
-    train, curves = _check_curves(pulses, conductance)
+    train, moving, stuck = _check_curves(pulses, conductance)
     if read_noise is not None and not 0 <= read_noise < np.inf:
         raise ValueError(
             f"read_noise must be a standard deviation of at least 0, got {read_noise}; leave it "
@@ -106,12 +106,11 @@ def fit(
     if fields is None:
         shape = np.asarray(shapes_response(read_slots(device, slots), slots, device))
         slots = tuple(slot for slot, shapes in zip(slots, shape, strict=True) if shapes)
-    moving = curves[_moves(train, curves)]
     with jax.enable_x64(True):
         found = [fit_curve(device, slots, train, curve, read_noise) for curve in moving]
-    if len(curves) > 1:
-        stuck = 1.0 - len(moving) / len(curves)
-        device = dataclasses.replace(device, corrupt_devices_prob=stuck)
+    if len(moving) + stuck > 1:
+        share = 1.0 - len(moving) / (len(moving) + stuck)
+        device = dataclasses.replace(device, corrupt_devices_prob=share)
     if len(found) == 1:
         return report_curve(device, slots, found[0])
     return report_population(device, slots, found)
@@ -137,8 +136,8 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(axis=-1) / np.where(size > 0, size, 1.0)
 
 
-def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray]:
-    """The pulses, ``(n,)``, and the curves, ``(curves, n + 1)``."""
+def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray, int]:
+    """The pulses, ``(n,)``, the curves that move, ``(curves, n + 1)``, and how many do not."""
     if np.ma.is_masked(pulses) or np.ma.is_masked(conductance):
         raise ValueError("pulses and conductance must not be masked: cut the curves there instead.")
     train = np.asarray(pulses, float)
@@ -182,4 +181,4 @@ def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray]:
             "conductance must rise under up pulses, but the pulses given as +1 lower it: change "
             "their sign."
         )
-    return train.astype(int), curves
+    return train.astype(int), moving, len(curves) - len(moving)

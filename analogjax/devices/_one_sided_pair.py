@@ -6,10 +6,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._check import check_device, check_pulsed
+from analogjax.devices._check import check_device
 from analogjax.devices._device import Real
 from analogjax.devices._pulsed import PulsedDevice
-from analogjax.devices._unit_cell import Pair, PairCells, UnitCell, age_each, sample_each_ageing
+from analogjax.devices._unit_cell import (
+    Pair,
+    PairCells,
+    UnitCell,
+    age_each,
+    check_parts,
+    sample_each_ageing,
+)
 
 
 class PairAgeing(NamedTuple):
@@ -82,7 +89,7 @@ class OneSidedPair(UnitCell):
 
     def check_fields(self) -> None:
         """Raises an error if the device has no steps of its own."""
-        check_pulsed("OneSidedPair", self.device, PulsedDevice)
+        check_parts(self, (self.device,))
         super().check_fields()
 
     def without_variation(self) -> "OneSidedPair":

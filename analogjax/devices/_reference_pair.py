@@ -6,12 +6,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices._cells import AnyCells, spread
-from analogjax.devices._check import check_device, check_pulsed
+from analogjax.devices._cells import AnyCells
+from analogjax.devices._check import check_device
 from analogjax.devices._device import Real
 from analogjax.devices._draws import draw_normal
 from analogjax.devices._pulsed import PulsedDevice
-from analogjax.devices._unit_cell import Pair, UnitCell, age_each, sample_each_ageing
+from analogjax.devices._referenced import reference_of
+from analogjax.devices._unit_cell import (
+    Pair,
+    UnitCell,
+    age_each,
+    check_parts,
+    sample_each_ageing,
+)
 
 
 class ReferencePairCells(NamedTuple):
@@ -93,7 +100,7 @@ class ReferencePair(UnitCell):
 
     def check_fields(self) -> None:
         """Raises an error if the device has no steps of its own."""
-        check_pulsed("ReferencePair", self.device, PulsedDevice)
+        check_parts(self, (self.device,))
         super().check_fields()
 
     def without_variation(self) -> "ReferencePair":
@@ -106,11 +113,7 @@ class ReferencePair(UnitCell):
         *keys, key_reference = jax.random.split(key, 3)
         plus, minus = (self.device.sample(k, shape) for k in keys)
         xi = draw_normal(key_reference, shape)
-        reference = self.reference_mean + spread(xi, self.reference_std)
-        if self.subtract_symmetry_point:
-            # What cannot move has no such point, and stays stuck where it is.
-            moves = plus.w_max > plus.w_min
-            reference += jnp.where(moves, self.device.symmetric_point(plus), 0.0)
+        reference = reference_of(self, self.device, plus, xi)
         return ReferencePairCells(plus, minus, jnp.asarray(reference))
 
     def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> tuple[Any, ...] | None:

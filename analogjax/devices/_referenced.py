@@ -1,7 +1,7 @@
 """Devices that are read against a fixed reference conductance."""
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,10 +39,22 @@ class ReferencedDevice(PulsedDevice):
     ) -> tuple[AnyCells, jax.Array]:
         """The cells with their bounds relative to a reference, and the reference."""
         xi = draw_normal(jax.random.fold_in(key, 4), shape)
-        reference = self.reference_mean + spread(xi, self.reference_std)
-        if self.subtract_symmetry_point:
-            # What cannot move has no such point, and stays stuck where it is.
-            moves = cells.w_max > cells.w_min
-            reference += jnp.where(moves, self.symmetric_point(cells), 0.0)
+        reference = reference_of(self, self, cells, xi)
         shifted = cells._replace(w_max=cells.w_max - reference, w_min=cells.w_min - reference)
         return shifted, reference
+
+
+def reference_of(settings: Any, device: PulsedDevice, cells: AnyCells, xi: jax.Array) -> jax.Array:
+    """The references of crosspoints, from standard normal numbers.
+
+    Args:
+      settings: has ``reference_mean``, ``reference_std`` and ``subtract_symmetry_point``.
+      device: what is read against them.
+      cells: its constants.
+      xi: one number for each crosspoint.
+    """
+    reference = settings.reference_mean + spread(xi, settings.reference_std)
+    if not settings.subtract_symmetry_point:
+        return reference
+    # What cannot move has no such point, and stays stuck where it is.
+    return reference + jnp.where(cells.w_max > cells.w_min, device.symmetric_point(cells), 0.0)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from analogjax.devices._cells import AnyCells
 from analogjax.devices._device import Device
 from analogjax.devices._draws import draw_normal
+from analogjax.devices._pulsed import PulsedDevice
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,16 @@ class PairCells(NamedTuple):
     def weight(self, w: Pair) -> jax.Array:
         """Their difference: what a product with the array sees."""
         return w.plus - w.minus
+
+
+def check_parts(cell: UnitCell, devices: Sequence[Device]) -> None:
+    """Raises a TypeError if a part of a crosspoint is no device with steps of its own."""
+    for device in devices:
+        if not isinstance(device, PulsedDevice):
+            raise TypeError(
+                f"{type(cell).__name__} is made of devices with steps of their own, such as "
+                f"SoftBounds, got {type(device).__name__}."
+            )
 
 
 def sample_each_ageing(devices: Sequence[Device], key: jax.Array, shape) -> tuple[Any, ...] | None:

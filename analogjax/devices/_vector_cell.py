@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices._cells import AnyCells, is_concrete
-from analogjax.devices._check import check_device, check_pulsed
+from analogjax.devices._check import check_device
 from analogjax.devices._device import Real
 from analogjax.devices._pulsed import PulsedDevice
-from analogjax.devices._unit_cell import UnitCell, age_each, sample_each_ageing
+from analogjax.devices._unit_cell import UnitCell, age_each, check_parts, sample_each_ageing
 
 UpdatePolicy = Literal["all", "in_turn", "random"]
 
@@ -135,8 +135,7 @@ class VectorCell(UnitCell):
             raise ValueError(
                 f"VectorCell.devices must be a tuple of at least one device, got {self.devices!r}."
             )
-        for device in self.devices:
-            check_pulsed("VectorCell", device, PulsedDevice)
+        check_parts(self, self.devices)
         if len(self._shares) != len(self.devices):
             raise ValueError(
                 f"VectorCell needs one significance for each of its devices, got "

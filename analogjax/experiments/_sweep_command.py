@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from analogjax._words import setting
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._options import TaskOptions, check_seed
 from analogjax.experiments._progress import count_progress
@@ -26,7 +27,7 @@ from analogjax.experiments._sweep_training import (
 )
 from analogjax.experiments._used import USED
 from analogjax.experiments._versions import versions
-from analogjax.experiments._words import counted, pulses_sent, setting
+from analogjax.experiments._words import counted, pulses_sent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,3 @@ def pulses_sent(number: float, rule: str) -> str:
     if rule == "digital-sgd":
         return "-"
     return f"{number:,.0f}" if number < 1000 else f"{number / 1e3:,.0f} k"
-
-
-def setting(value) -> str:
-    """A setting as a heading says it."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
