@@ -20,6 +20,9 @@ def labels(params, analog: str = r"(^|/)kernel$"):
     Returns:
       A tree like ``params`` of the two words.
 
+    Raises:
+      ValueError: if no parameter is analog.
+
     Example:
       >>> import jax.numpy as jnp
       >>> from analogjax.nn import labels
@@ -32,4 +35,12 @@ def labels(params, analog: str = r"(^|/)kernel$"):
         on_array = pattern.search(leaf_name(path)) and len(leaf.shape) >= 2
         return "analog" if on_array else "digital"
 
-    return jax.tree_util.tree_map_with_path(label, params)
+    made = jax.tree_util.tree_map_with_path(label, params)
+    if "analog" not in jax.tree.leaves(made):
+        leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+        matrices = [leaf_name(path) for path, leaf in leaves if len(leaf.shape) >= 2]
+        raise ValueError(
+            f"No parameter is analog: none of two or more axes, which are {matrices}, has a path "
+            f"that matches {analog!r}."
+        )
+    return made

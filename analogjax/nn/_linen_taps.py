@@ -10,16 +10,17 @@ from flax import core
 from flax import linen as nn
 
 from analogjax.nn._analog import Analog
+from analogjax.nn._linen_marks import mark, marked_sizes
 from analogjax.nn._product import empty_tap, product
+from analogjax.nn._tap_error import tap_error
 from analogjax.pulses import Factors
 
 _COLLECTION = "taps"
-
-
 _COUNTER = "tap calls"
 _REMEDY = (
     "The steps of a transformation would share one tap: give nn.scan, nn.RNN and nn.vmap "
-    "variable_axes={'taps': 0}, and call a layer of a scan nowhere else in the pass."
+    "variable_axes={'taps': 0}, call a layer of a scan nowhere else in the pass, and the same "
+    "layers in all branches of nn.cond and nn.switch."
 )
 
 
@@ -35,8 +36,8 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
     ``variable_axes={"taps": 0}`` beside the parameters that all steps share. ``nn.remat`` and
     ``nn.jit`` need nothing. The taps serve one ``apply``, as two would get the sums of their
     factors: let one ``method`` make all the calls of a loss. Factors say nothing of what the loss
-    makes of a kernel beside these products (a penalty, a factor, a transposed use), and JAX's own
-    ``vmap`` and ``scan`` within a module would sum the vectors of a tap: take flax's.
+    makes of a kernel beside these products (a penalty, a factor, a transposed use);
+    :func:`analogjax.rules.check_factors` tells such a loss.
 
     Args:
       model: a linen model.
@@ -51,7 +52,8 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
 
     Raises:
       ValueError: if a layer runs under such a transformation without ``variable_axes={"taps": 0}``,
-        or if a layer of a scan is called in another scan or outside of it too.
+        if a layer of a scan is called in another scan or outside of it too, or if a layer runs
+        under JAX's own ``vmap`` or ``scan`` within a module.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -76,12 +78,13 @@ def taps(model: nn.Module, variables, *args, rngs=None, method=None, **kwargs):
         return apply(variables, *args, rngs=rngs, **kwargs)[1]
 
     try:
-        made = jax.eval_shape(functools.partial(run, {_COLLECTION: record}), given)
+        making = functools.partial(run, {_COLLECTION: record})
+        jaxpr, made = jax.make_jaxpr(making, return_shape=True)(given)
     except Exception as error:
         jax.eval_shape(functools.partial(run, {}), given)  # The model's own errors, as they are.
-        raise ValueError(_REMEDY) from error
+        raise tap_error(_REMEDY, error) from error
     shapes = made.get(_COLLECTION, {})
-    record.check(shapes)
+    record.check(shapes, dict(marked_sizes(jaxpr.jaxpr)))
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
@@ -118,15 +121,27 @@ class _Record:
         """Makes the tap of one call."""
         assert layer.scope is not None
         before = _pairs(layer.get_variable(_COLLECTION, "kernel", ()))
+        tap = tap._replace(x=mark(tap.x, len(self.calls)))
         self.calls.append((layer.path, _count_call(layer.scope), len(before)))
         layer.put_variable(_COLLECTION, "kernel", (*before, tap) if before else tap)
 
-    def check(self, made) -> None:
-        """Raises a ValueError if the later pass, going by numbers, would take another tap."""
-        for path, number, place in self.calls:
+    def check(self, made, sizes: dict[int, int]) -> None:
+        """Raises a ValueError if a call of the later pass would take another tap, or share one.
+
+        Args:
+          made: the taps.
+          sizes: how large the inputs of each call are, those of all its steps together.
+        """
+        for call, (path, number, place) in enumerate(self.calls):
             pairs = _pairs(functools.reduce(operator.getitem, path, made)["kernel"])
             if number % len(pairs) != place:
                 raise ValueError(f"Layer '{'/'.join(path)}': {_REMEDY}")
+            if sizes.get(call, pairs[place].x.size) != pairs[place].x.size:
+                raise ValueError(
+                    f"Layer '{'/'.join(path)}' is called in jax.vmap, jax.lax.scan or another loop "
+                    f"of JAX's own within a module, whose steps would share one tap: take flax's, "
+                    f"nn.vmap or nn.scan, with variable_axes={{'taps': 0}}."
+                )
 
 
 def _pairs(tap: Factors | tuple[Factors, ...]) -> tuple[Factors, ...]:

@@ -9,16 +9,21 @@ from flax import nnx
 
 from analogjax.nn._analog import Analog, check_analog
 from analogjax.nn._product import empty_tap, product
+from analogjax.nn._tap_error import tap_error
 from analogjax.periphery import AnalogIO
 from analogjax.pulses import Factors
 
 Pairs = tuple[Factors, ...]
 
+# Those of the model, the first of the nodes that a loss is given.
+_PARAMS = nnx.All(nnx.Param, lambda path, _: path[0] == 0)
+
 _REMEDY = (
     "The steps of a transformation would share one tap: give nnx.scan and nnx.vmap in_axes "
     "nnx.StateAxes({Tap: 0, ...: None}) for the model, nnx.RNN state_axes=nnx.StateAxes("
-    "{Tap: 0, ...: nnx.Carry}), Tap being that of analogjax.nn.nnx, and call a layer in scans of "
-    "one length only."
+    "{Tap: 0, ...: nnx.Carry}), Tap being that of analogjax.nn.nnx, call a layer in scans of one "
+    "length only, and the same layers in all branches of nnx.cond and nnx.switch; of JAX's own "
+    "transformations take NNX's."
 )
 
 
@@ -121,7 +126,7 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
       model's ``nnx.Param``, ``factors`` holds a pair (x, d) at each kernel's path, or a tuple of
       pairs for a layer called several times, one for each call in the order of the pass, as the
       rules want for ``factors=``. Other variables that ``loss_fn`` changes are updated in the
-      model.
+      model, and in generators and metrics among the further arguments.
 
     Raises:
       TypeError: if the first argument is no ``nnx.Module``.
@@ -146,27 +151,40 @@ def value_and_factors(loss_fn: Callable, *, has_aux: bool = False) -> Callable:
                 f"The first argument must be the model, an nnx.Module, got {type(model).__name__}."
             )
 
-        def loss_of(model):
+        leaves, treedef = jax.tree.flatten((args, kwargs), is_leaf=_is_node)
+        # What a loss may change: generators and metrics among the arguments as well as the model.
+        nodes = [model, *filter(_is_node, leaves)]
+
+        def loss_of(nodes):
+            model, *given = nodes
+            own = iter(given)
+            arguments = [next(own) if _is_node(leaf) else leaf for leaf in leaves]
+            args, kwargs = jax.tree.unflatten(treedef, arguments)
             return loss_fn(model, *args, **kwargs)
 
-        graphdef, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+        graphdef, params, rest = nnx.split(nodes, _PARAMS, ...)  # type: ignore[misc]
         taps = _taps(loss_of, graphdef, (params, rest))
 
         def pure(params, taps):
             tapped = nnx.merge(graphdef, params, rest, copy=True)
-            for path, layer in _layers(tapped):
+            for path, layer in _layers(tapped[0]):
                 layer.tap = Tap(taps[path]) if path in taps else None
             out = loss_of(tapped)
             loss, aux = out if has_aux else (out, None)
-            return loss, (aux, nnx.state(tapped, nnx.Not(nnx.Any(nnx.Param, Tap))))
+            return loss, (aux, nnx.state(tapped, nnx.Not(nnx.Any(_PARAMS, Tap))))
 
         (loss, (aux, changed)), (grads, factors) = jax.value_and_grad(
             pure, argnums=(0, 1), has_aux=True
         )(params, taps)
-        nnx.update(model, changed)
+        nnx.update(nodes, changed)
+        grads = grads.get(0, nnx.State({}))
         return ((loss, aux) if has_aux else loss), (grads, _by_kernel(model, factors))
 
     return wrapped
+
+
+def _is_node(leaf) -> bool:
+    return isinstance(leaf, nnx.Pytree | nnx.Variable)
 
 
 def _layers(model: nnx.Module) -> list[tuple[str, Tapped]]:
@@ -182,11 +200,11 @@ def _taps(loss_of, graphdef, state) -> dict[str, Pairs]:
     """The taps of each analog layer that the loss calls; found while tracing, nothing runs."""
 
     def run(making, state):
-        model = nnx.merge(graphdef, *state, copy=True)
-        layers = _layers(model)
+        nodes = nnx.merge(graphdef, *state, copy=True)
+        layers = _layers(nodes[0])
         for _, layer in layers:
             layer.tap, layer.making = (Tap(()) if making else None), making
-        loss_of(model)
+        loss_of(nodes)
         made = {
             path: (layer, layer.tap.get_value()) for path, layer in layers if layer.tap is not None
         }
@@ -198,7 +216,7 @@ def _taps(loss_of, graphdef, state) -> dict[str, Pairs]:
         made = jax.eval_shape(functools.partial(run, True), state)
     except Exception as error:
         jax.eval_shape(functools.partial(run, False), state)  # The loss's own errors, as they are.
-        raise ValueError(_REMEDY) from error
+        raise tap_error(_REMEDY, error) from error
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), made)
 
 

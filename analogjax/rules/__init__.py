@@ -19,6 +19,7 @@ from analogjax.rules._buffered_residual_learning import (
     buffered_residual_learning as buffered_residual_learning,
 )
 from analogjax.rules._by_path import by_path as by_path
+from analogjax.rules._check_factors import check_factors as check_factors
 from analogjax.rules._chopped_tiki_taka import ChoppedState as ChoppedState
 from analogjax.rules._chopped_tiki_taka import chopped_tiki_taka as chopped_tiki_taka
 from analogjax.rules._mixed_precision import MixedPrecisionState as MixedPrecisionState
@@ -61,6 +62,7 @@ __all__ = [
     "analog_transformation",
     "buffered_residual_learning",
     "by_path",
+    "check_factors",
     "chopped_tiki_taka",
     "layer_leaf_name",
     "leaf_address",

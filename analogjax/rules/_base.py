@@ -8,18 +8,17 @@ import numpy as np
 import optax
 
 from analogjax.devices import is_concrete
-from analogjax.pulses import Factors
 from analogjax.rules._alike import map_alike
 from analogjax.rules._checks import (
     as_key,
     check_finite,
-    check_pair,
     check_rate,
     is_finite,
     matrix_shape,
 )
 from analogjax.rules._paths import leaf_address, leaf_name
 from analogjax.rules._signal import Signal
+from analogjax.rules._signals import pairs_by_name, signal_of
 from analogjax.rules._single import in_single
 from analogjax.rules._warm_start import WarmStart
 
@@ -122,14 +121,14 @@ def analog_transformation(
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
         count = optax.safe_increment(state.count)
-        pairs = None if factors is None else _by_name(factors)
+        pairs = None if factors is None else pairs_by_name(factors)
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
         names = [leaf_name(path) for path, _ in leaves]
         _check_same(names, state.weights)
         keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
         signals = []
         for name, (_, gradient) in zip(names, leaves, strict=True):
-            signal = _signal(name, gradient, pairs)
+            signal = signal_of(name, gradient, pairs)
             signals.append(signal if use_factors else signal._replace(factors=None))
 
         def step(matrix):
@@ -195,37 +194,3 @@ def _step_keys(key, names: list[str], num_keys: int) -> list[jax.Array]:
     leaf_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, addresses)
     # One by one: XLA compiles a small loop to one kernel on a CPU, but not that of all of them.
     return [jax.random.split(leaf_key, num_keys) for leaf_key in leaf_keys]
-
-
-def _by_name(factors) -> dict[str, Factors]:
-    """The factors by their paths: a parameter's own, or one step deeper for each of its calls."""
-
-    def is_pair(node):
-        return isinstance(node, Factors) or (
-            isinstance(node, tuple) and len(node) == 2 and all(hasattr(a, "shape") for a in node)
-        )
-
-    leaves = jax.tree_util.tree_flatten_with_path(factors, is_leaf=is_pair)[0]
-    for path, leaf in leaves:
-        if not is_pair(leaf):
-            raise ValueError(
-                f"factors must hold a pair (x, d) at each parameter's path, or a tuple of pairs, "
-                f"found {type(leaf).__name__} at '{leaf_name(path)}'."
-            )
-    return {leaf_name(path): Factors(*leaf) for path, leaf in leaves}
-
-
-def _signal(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) -> Signal:
-    matrix = gradient.astype(jnp.float32).reshape(matrix_shape(name, gradient))
-    if pairs is None:
-        return Signal(matrix, None)
-    calls = [pair for path, pair in pairs.items() if name in (path, path.rpartition("/")[0])]
-    if not calls:
-        raise ValueError(
-            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): make its layer one "
-            f"of analogjax.nn, or leave factors out to train on gradients alone."
-        )
-    for pair in calls:
-        check_pair(name, pair, gradient.shape)
-    x, d = (jnp.concatenate(parts) for parts in zip(*(pair.flat() for pair in calls), strict=True))
-    return Signal(matrix, Factors(x.astype(jnp.float32), d.astype(jnp.float32)))

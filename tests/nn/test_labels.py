@@ -33,11 +33,18 @@ def test_kernels_with_two_axes_are_analog_and_all_else_is_digital():
         (r"Dense_\d+/kernel", {("Dense_0", "kernel")}),
         ("embedding", {("Embed_0", "embedding")}),
         ("^Conv", {("Conv_0", "kernel")}),
-        ("nothing", set()),
     ],
 )
 def test_a_pattern_chooses_by_path(pattern, expected):
     assert analog(labels(PARAMS, pattern)) == expected
+
+
+@pytest.mark.parametrize("pattern", ["nothing", "bias"])
+def test_a_pattern_without_any_matrix_is_refused(pattern):
+    with pytest.raises(
+        ValueError, match=rf"'Dense_0/kernel'.*, has a path that matches '{pattern}"
+    ):
+        labels(PARAMS, pattern)
 
 
 def test_nnx_parameters_are_labelled_as_linen_ones():

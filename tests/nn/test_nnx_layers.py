@@ -141,3 +141,34 @@ def test_arguments_by_name_and_a_first_one_that_is_no_model():
     assert factors["kernel"].d.shape == (3, 2)
     with pytest.raises(TypeError, match=r"first argument must be the model, .* got ArrayImpl"):
         annx.value_and_factors(lambda x, m: m(x).sum())(x, model)
+
+
+class Noisy(nnx.Module):
+    def __init__(self, rngs):
+        self.dense, self.dropout = annx.Linear(3, 3, rngs=rngs), nnx.Dropout(0.5)
+
+    def __call__(self, x, rngs):
+        return self.dropout(self.dense(x), rngs=rngs)
+
+
+@pytest.mark.parametrize("jit", [lambda f: f, nnx.jit], ids=["eager", "jit"])
+def test_generators_and_metrics_among_the_arguments_change_as_under_value_and_grad(jit):
+    def loss(model, x, rngs, metrics):
+        value = jnp.sum(model(x, rngs) ** 2)
+        metrics["loss"].update(values=value)
+        return value
+
+    def train(gradient_of):
+        model, rngs = Noisy(nnx.Rngs(0)), nnx.Rngs(1)
+        metrics = nnx.Dict(loss=nnx.metrics.Average())
+        step = jit(lambda *args: gradient_of(loss)(*args))
+        taken = [step(model, jnp.ones((4, 3)), rngs, metrics) for _ in range(2)]
+        return taken, rngs.default.count[...], metrics["loss"].compute()
+
+    ours, theirs = train(annx.value_and_factors), train(nnx.value_and_grad)
+    assert ours[1:] == theirs[1:]
+    assert ours[0][0][0] != ours[0][1][0]
+    for (value, (grads, factors)), (expected, gradient) in zip(ours[0], theirs[0], strict=True):
+        assert value == expected
+        jax.tree.map(close, grads, gradient)
+        close(outer_sum(factors["dense"]["kernel"], (3, 3)), gradient["dense"]["kernel"][...])

@@ -1,5 +1,7 @@
 """Linen layers used several times: by loops, by the steps of a scan, under remat, jit and vmap."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -182,6 +184,75 @@ def test_steps_that_would_share_a_tap_are_refused_with_what_to_write(name):
     variables = jax.eval_shape(model.init, jax.random.key(0), XS)
     with pytest.raises(ValueError, match=r"give nn\.scan.* variable_axes={'taps': 0}"):
         ann.taps(model, variables, XS)
+
+
+class OfJax(nn.Module):
+    """A layer in a transformation of JAX rather than of flax."""
+
+    transformed: Callable
+
+    def setup(self):
+        self.layer = ann.Dense(WIDTH)
+
+    def __call__(self, x):
+        return self.transformed(lambda x: self.layer(x), x)
+
+
+def of_jax(transformed):
+    model = OfJax(transformed)
+    return model, OfJax(lambda f, x: f(x)).init(jax.random.key(0), XS[0])
+
+
+@pytest.mark.parametrize(
+    "transformed",
+    [
+        lambda f, x: jax.vmap(f)(x),
+        lambda f, x: jax.lax.map(f, x),
+        lambda f, x: jax.lax.scan(lambda x, _: (f(x), None), x, length=2)[0],
+        lambda f, x: jax.checkpoint(lambda x: jax.lax.fori_loop(0, 2, lambda _, x: f(x), x))(x),
+        lambda f, x: jax.jit(jax.vmap(f))(x),
+    ],
+)
+def test_layers_in_loops_of_jax_within_a_module_are_refused(transformed):
+    model, variables = of_jax(transformed)
+    with pytest.raises(ValueError, match=r"'layer' is called in jax\.vmap, jax\.lax\.scan"):
+        ann.taps(model, variables, XS[0])
+
+
+@pytest.mark.parametrize(
+    "transformed",
+    [
+        lambda f, x: jax.checkpoint(f)(x),
+        lambda f, x: jax.lax.cond(x[0, 0] < 9.0, f, lambda x: x, x),
+    ],
+)
+def test_transformations_of_jax_that_run_a_layer_once_are_taken(transformed):
+    model, variables = of_jax(transformed)
+
+    def loss(variables):
+        return nonlinear(model.apply(variables, XS[0]))
+
+    taps = ann.taps(model, variables, XS[0])
+    grads = jax.grad(loss)({**variables, "taps": taps})
+    check_calls(grads["taps"], grads["params"], "layer", [ONCE])
+
+
+def test_taps_that_a_vmap_of_the_loss_would_share_are_refused():
+    model, x = ann.Dense(WIDTH), XS[0]
+    variables = model.init(jax.random.key(0), x[0])
+
+    def loss(taps, x):
+        return nonlinear(model.apply({**variables, "taps": taps}, x))
+
+    one = ann.taps(model, variables, x[0])
+    each = jax.vmap(lambda x: ann.taps(model, variables, x))(x)
+    shared = jax.jit(jax.grad(lambda taps: jax.vmap(loss, (None, 0))(taps, x).sum()))
+    with pytest.raises(ValueError, match=r"jax\.vmap maps the inputs of a layer but not its tap"):
+        shared(one)
+    own = jax.grad(lambda taps: jax.vmap(loss)(taps, x).sum())(each)
+    of_samples = jax.vmap(jax.grad(loss), (None, 0))(one, x)
+    jax.tree.map(close, own, of_samples)
+    jax.tree.map(close, own, jax.grad(loss)(ann.taps(model, variables, x), x))
 
 
 def test_an_error_of_the_model_itself_is_passed_on():

@@ -1,0 +1,53 @@
+"""The signals of all parameters, from their gradients and factors."""
+
+import jax
+import jax.numpy as jnp
+
+from analogjax.pulses import Factors
+from analogjax.rules._checks import check_pair, matrix_shape
+from analogjax.rules._paths import leaf_name
+from analogjax.rules._signal import Signal
+
+
+def pairs_by_name(factors) -> dict[str, Factors]:
+    """The factors by their paths: a parameter's own, or one step deeper for each of its calls."""
+
+    def is_pair(node):
+        return isinstance(node, Factors) or (
+            isinstance(node, tuple) and len(node) == 2 and all(hasattr(a, "shape") for a in node)
+        )
+
+    leaves = jax.tree_util.tree_flatten_with_path(factors, is_leaf=is_pair)[0]
+    for path, leaf in leaves:
+        if not is_pair(leaf):
+            raise ValueError(
+                f"factors must hold a pair (x, d) at each parameter's path, or a tuple of pairs, "
+                f"found {type(leaf).__name__} at '{leaf_name(path)}'."
+            )
+    return {leaf_name(path): Factors(*leaf) for path, leaf in leaves}
+
+
+def calls_of(name: str, pairs: dict[str, Factors]) -> dict[str, Factors]:
+    """Those of the pairs that are a parameter's."""
+    return {path: pair for path, pair in pairs.items() if name in (path, path.rpartition("/")[0])}
+
+
+def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) -> Signal:
+    """What the gradient of a parameter, and its factors if any are given, say of its matrix.
+
+    Raises:
+      ValueError: if they do not fit, or if factors are given but none of this parameter.
+    """
+    matrix = gradient.astype(jnp.float32).reshape(matrix_shape(name, gradient))
+    if pairs is None:
+        return Signal(matrix, None)
+    calls = calls_of(name, pairs).values()
+    if not calls:
+        raise ValueError(
+            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): make its layer one "
+            f"of analogjax.nn, or leave factors out to train on gradients alone."
+        )
+    for pair in calls:
+        check_pair(name, pair, gradient.shape)
+    x, d = (jnp.concatenate(parts) for parts in zip(*(pair.flat() for pair in calls), strict=True))
+    return Signal(matrix, Factors(x.astype(jnp.float32), d.astype(jnp.float32)))
