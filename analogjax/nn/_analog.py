@@ -73,6 +73,9 @@ def check_analog(analog: Analog) -> None:
     """Raises an error if a layer cannot be read or mapped as it says."""
     if analog.mapping is not None:
         check_mapping(analog.mapping)
+    for name, io in (("io", analog.io), ("io_backward", analog.io_backward)):
+        if io is not None and not isinstance(io, AnalogIO):
+            raise TypeError(f"{name} must be an AnalogIO or None, got {type(io).__name__}.")
     io = analog.io
     if io is not None and io.noise_management == "average_abs_max" and not io.is_perfect:
         raise ValueError(

@@ -38,12 +38,27 @@ def convolve(
     """
     batch = inputs.shape[: max(inputs.ndim - len(size) - 1, 0)]
     inputs = inputs.reshape(-1, *inputs.shape[len(batch) :])
-    pads = canonicalize_padding(padding, len(size))
-    patches = extract_patches(inputs, size, _each(strides, size), pads, _each(dilation, size))
+    dilation = _each(dilation, size)
+    inputs, pads = _pad(inputs, size, dilation, canonicalize_padding(padding, len(size)))
+    patches = extract_patches(inputs, size, _each(strides, size), pads, dilation)
     if groups > 1:
         patches = _split_groups(patches, inputs.shape[-1], groups)
     y = multiply(patches, groups)
     return y.reshape(*batch, *y.shape[1:])
+
+
+def _pad(inputs: jax.Array, size: Sequence[int], dilation: Sequence[int], padding):
+    """Inputs with flax's own kinds of padding, and what padding is left to do."""
+    reach = [(k - 1) * d for k, d in zip(size, dilation, strict=True)]
+    if padding in ("CIRCULAR", "REFLECT"):
+        pads = [(n // 2, (n + 1) // 2) for n in reach]
+        mode = "wrap" if padding == "CIRCULAR" else "reflect"
+        return jnp.pad(inputs, [(0, 0), *pads, (0, 0)], mode=mode), "VALID"
+    if padding == "CAUSAL":
+        if len(size) != 1:
+            raise ValueError(f"padding='CAUSAL' is for one axis, got a kernel of {tuple(size)}.")
+        return inputs, [(reach[0], 0)]
+    return inputs, padding.upper() if isinstance(padding, str) else padding  # As JAX takes it.
 
 
 def check_groups(groups: int, channels: int, features: int) -> None:

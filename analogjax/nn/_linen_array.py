@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.core import meta
 
 from analogjax.nn._analog import Analog, check_analog
 from analogjax.nn._linen_taps import tapped
@@ -131,7 +132,14 @@ def _initial(layer, name: str, init: tuple) -> jax.Array:
         return given.take((*layer.path, name), shape).astype(dtype)
     if layer.has_variable("params", "array_0_0") or not layer.is_mutable_collection("params"):
         return jnp.zeros(shape, dtype)
-    return make(layer.make_rng("params"), shape, dtype)
+    made = make(layer.make_rng("params"), shape, dtype)
+    if isinstance(made, meta.AxisMetadata):
+        raise ValueError(
+            f"The initializer of '{'/'.join((*layer.path, name))}' names axes "
+            f"(nn.with_partitioning), but its mapping cuts the kernel into matrices: leave the "
+            f"names out."
+        )
+    return made
 
 
 def _bias_init(layer, shape: tuple[int, ...]) -> tuple:

@@ -98,13 +98,18 @@ class Converted(nn.Module):
         def path_of(layer):
             return "/".join((*layer.path[depth:], "kernel"))
 
+        taken = set()  # A module may share the scope of its layer, and so hold its kernel.
+
         def analog_of(layer):
             rule = rule_of(self.rules, path_of(layer))
-            return None if rule is None else rule[1]
+            if rule is None:
+                return None
+            taken.add(path_of(layer))
+            return rule[1]
 
         def check(layer):
             rule = rule_of(self.rules, path_of(layer))
-            if rule is not None and _has_kernel(layer):
+            if rule is not None and path_of(layer) not in taken and _has_kernel(layer):
                 refuse_kind(path_of(layer), rule, layer, KINDS)
 
         with analog_products(analog_of, check):

@@ -47,7 +47,9 @@ def extract_patches(
     reach = [(k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True)]
     if isinstance(padding, str):
         if padding not in ("SAME", "VALID", "SAME_LOWER"):
-            raise ValueError(f"padding must be SAME, VALID or numbers, got '{padding}'.")
+            raise ValueError(
+                f"padding must be SAME, SAME_LOWER, VALID or numbers, got '{padding}'."
+            )
         padding = lax.padtype_to_pads(spatial, reach, strides, padding)
     if any(low or high for low, high in padding):
         x = jnp.pad(x, [(0, 0), *padding, (0, 0)])

@@ -44,8 +44,9 @@ def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) 
     calls = calls_of(name, pairs).values()
     if not calls:
         raise ValueError(
-            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): make its layer one "
-            f"of analogjax.nn, or leave factors out to train on gradients alone."
+            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): its layer is "
+            f"none of analogjax.nn, or was not called: hold a layer that rests with by_path and "
+            f"optax.set_to_zero(), or leave factors out to train on gradients alone."
         )
     for pair in calls:
         check_pair(name, pair, gradient.shape)

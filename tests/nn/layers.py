@@ -36,12 +36,24 @@ LAYERS = {
         (2, 8, 3),
     ),
     "conv_2d_groups_strided": (
-        {"kernel_size": (3, 2), "feature_group_count": 2, "strides": (2, 1), "padding": "VALID"},
+        {"kernel_size": (3, 2), "feature_group_count": 2, "strides": (2, 1), "padding": "valid"},
         (2, 5, 6, 4),
     ),
     "conv_2d_depthwise_dilated": (
         {"kernel_size": (2, 2), "feature_group_count": 3, "kernel_dilation": 2, "use_bias": False},
         (2, 4, 5, 3),
+    ),
+    "conv_2d_circular_strided": (
+        {"kernel_size": (3, 2), "strides": (2, 1), "padding": "CIRCULAR"},
+        (2, 5, 4, 2),
+    ),
+    "conv_1d_reflected_dilated": (
+        {"kernel_size": (2,), "kernel_dilation": 3, "padding": "REFLECT"},
+        (2, 7, 2),
+    ),
+    "conv_1d_causal_dilated": (
+        {"kernel_size": (3,), "kernel_dilation": 2, "padding": "CAUSAL", "use_bias": False},
+        (2, 7, 2),
     ),
     "conv_1d_groups_padded": (
         {"kernel_size": (3,), "feature_group_count": 3, "padding": ((2, 0),)},

@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 from flax import nnx
 
-from analogjax.nn import Analog
+from analogjax.nn import Analog, Mapping
 from analogjax.nn import linen as ann
 from analogjax.nn import nnx as annx
 from analogjax.periphery import AnalogIO
@@ -215,10 +215,35 @@ def test_what_cannot_be_converted_is_refused_in_nnx(pattern, analog, message):
         annx.convert(Net(nnx.Rngs(0)), [(pattern, analog)])
 
 
+class Sharing(nn.Module):
+    """A module that holds the kernel of its layer."""
+
+    @nn.compact
+    def __call__(self, x):
+        layer = nn.Dense(3)
+        nn.share_scope(self, layer)
+        return layer(x)
+
+
+def test_a_layer_whose_scope_is_shared_is_converted():
+    model = ann.convert(Sharing(), [("^kernel$", Analog())])
+    variables = model.init(ROOT, X)
+    assert variables["params"]["kernel"].shape == (X.shape[-1], 3)
+    assert set(ann.taps(model, variables, X)) == {"kernel"}
+
+
+def test_named_axes_of_a_kernel_that_is_cut_are_refused():
+    init = nn.with_partitioning(nn.initializers.ones, ("in", "out"))
+    ann.Dense(3, kernel_init=init).init(ROOT, X)
+    with pytest.raises(ValueError, match=r"'kernel' names axes .* leave the names out"):
+        ann.Dense(3, kernel_init=init, mapping=Mapping()).init(ROOT, X)
+
+
 @pytest.mark.parametrize("convert", [ann.convert, annx.convert])
 @pytest.mark.parametrize(
     ("rules", "error", "message"),
     [
+        ([("kernel", Analog(io=True))], TypeError, "io must be an AnalogIO or None, got bool"),
         (["kernel"], TypeError, r"pairs \(pattern, Analog\(...\)\), got 'kernel'"),
         ([("kernel", IO)], TypeError, r"need an analogjax.nn.Analog, got AnalogIO: write Analog"),
         ([("(", COARSE)], ValueError, r"'\(' is no regular expression: missing \)"),
