@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             # In another thread, since signals wait for the main one to come out of compiled code.
             pool.submit(_run, options, console, stop).result()
         except (ValueError, OSError, FloatingPointError) as error:
-            print(f"analogjax: {error}", file=sys.stderr)
+            print(f"analogjax: {_told(error)}", file=sys.stderr)
             return 2
         except Stopped as stopped:
             print(f"analogjax: {stopped}. {_how_to_go_on(options, stopped)}", file=sys.stderr)
@@ -101,6 +101,13 @@ class _Console(rich.console.Console):
 def _leave_output() -> None:
     """Sends what is still to be printed nowhere, as after ``| head``."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(error: Exception) -> str:
+    """What to say of an error."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return str(error)
 
 
 def _how_to_go_on(options: Command, stopped: Stopped) -> str:

@@ -26,7 +26,6 @@ from analogjax.experiments._options import (
     CheckpointOptions,
     GuardOptions,
     TaskOptions,
-    check_seed,
 )
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -93,7 +92,7 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
       Stopped: where ``stop`` came true, with checkpoints written.
     """
     task = options.task
-    check_seed(task.seed)
+    task.check()
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
     if any(tiles < 1 for tiles in options.num_tiles):

@@ -33,7 +33,8 @@ class DeviceOptions:
       fit: CSV file of measured curves to fit, with the columns pulse, conductance (normalised: less
         that of zero weight, and divided by what the device calls 1) and, for several crosspoints,
         device; the first row of each has pulse 0.
-      model: preset or device class that is fitted, and where the fit starts.
+      model: preset or device class that is fitted, and where the fit starts; soft-bounds by
+        default.
       out: directory of the results: device.png, summary.json.
     """
 
@@ -42,7 +43,7 @@ class DeviceOptions:
     pulses: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     seed: int = 0
     fit: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    model: str = "soft-bounds"
+    model: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     out: Path = Path("results/device")
 
 
@@ -57,6 +58,8 @@ def device(options: DeviceOptions, console: Console) -> None:
             "Name one device to look at, as in 'analogjax device reram-es', or one file of "
             "measured curves, as in 'analogjax device --fit curves.csv --model soft-bounds'."
         )
+    if options.model is not None and options.fit is None:
+        raise ValueError(f"model is of --fit, got {options.model!r} without it.")
     if options.pulses is not None and options.pulses < 1:
         raise ValueError(f"pulses must be at least 1, got {options.pulses}.")
     check_seed(options.seed)
@@ -111,14 +114,15 @@ def _points(shown: PulsedDevice) -> dict[str, dict[str, float]]:
 
 
 def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
-    model = named_device(options.model, options.states)
+    name = options.model or "soft-bounds"
+    model = named_device(name, options.states)
     pulses, conductance = read_curves(path)
     try:
         report = fit(model, pulses, conductance)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     content = {
-        "model": options.model,
+        "model": name,
         "curves": len(conductance),
         "pulses": len(pulses),
         "values": report.values,
@@ -132,7 +136,7 @@ def _fit(options: DeviceOptions, path: Path, console: Console) -> None:
         "device": _record(report.device),
     }
     _write(options, content, lambda p: _figure_of_fit(p, report, pulses, conductance))
-    title = f"{path.name}: {counted(len(conductance), 'curve')} fitted by {options.model}"
+    title = f"{path.name}: {counted(len(conductance), 'curve')} fitted by {name}"
     console.print(_table_of_fit(title, report))
     console.print(
         f"pulse-to-pulse noise dw_min_std {float(report.device.dw_min_std):.3g}, read noise "

@@ -49,6 +49,12 @@ class TaskOptions:
     weight_scale: float | None = None
     seed: int = 0
 
+    def check(self) -> None:
+        """Raises a ValueError for what is wrong whatever the data."""
+        check_seed(self.seed)
+        if self.epochs < 1:
+            raise ValueError(f"epochs must be at least 1, got {self.epochs}.")
+
     def record(self) -> dict:
         """The options that decide the outcome, for the summary; where the files lie does not."""
         where = ("data_dir", "download")

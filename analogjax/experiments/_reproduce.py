@@ -72,7 +72,7 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
     cells, old = _chosen_cells(options, chosen, out / CELLS)
     new = counted(len(cells) - old, "training")
     console.print(
-        f"{chosen.title}\n{chosen.source}\n{new} to run, {old} on file; all of this scale take "
+        f"{chosen.title}\n{chosen.source}\n{new} to run, {old} on file; the whole scale takes "
         f"about {chosen.duration[options.scale]} on two CPU cores.",
         soft_wrap=True,
     )
@@ -102,7 +102,12 @@ def _chosen_cells(
 ) -> tuple[list[Cell], int]:
     """The cells that the options choose and those that were run before; the number of these."""
     cells = reproduction.cells(options.scale)
-    seeds = sorted({cell["seed"] for cell in cells})[: options.seeds]
+    seeds = sorted({cell["seed"] for cell in cells})
+    if options.seeds is not None and options.seeds > len(seeds):
+        raise ValueError(
+            f"This scale has {counted(len(seeds), 'seed')}, got seeds={options.seeds}."
+        )
+    seeds = seeds[: options.seeds]
     before = read_rows(path, cells)
 
     def is_chosen(cell: Cell) -> bool:

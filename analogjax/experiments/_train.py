@@ -17,7 +17,6 @@ from analogjax.experiments._options import (
     GuardOptions,
     MeshOptions,
     TaskOptions,
-    check_seed,
 )
 from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
@@ -65,7 +64,7 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
       Stopped: where ``stop`` came true, with a checkpoint written.
     """
     task = options.task
-    check_seed(task.seed)
+    task.check()
     options.checkpoints.check()
     guards = options.guards.chosen()
     mesh = options.devices.mesh()

@@ -90,6 +90,7 @@ def test_what_the_data_do_not_determine_is_noted(tmp_path, capsys):
         (["soft-bounds", "--states", "1"], "at least 2 states, got 1.0"),
         (["soft-bounds", "--pulses", "0"], "pulses must be at least 1, got 0"),
         (["soft-bounds", "--seed", "9999999999"], "seed must lie in .* got 9999999999"),
+        (["ecram", "--model", "soft-bounds"], "model is of --fit, got 'soft-bounds' without it"),
         (["--fit", "not/here.csv"], "not/here.csv is not a file"),
     ],
 )

@@ -58,7 +58,7 @@ def toy(monkeypatch):
 def test_a_reproduction_writes_its_page_beside_the_published_numbers(tmp_path, capsys):
     assert main(["reproduce", "toy", "--scale", "paper", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    start = "6 trainings to run, 0 on file; all of this scale take about two blinks"
+    start = "6 trainings to run, 0 on file; the whole scale takes about two blinks"
     assert said.index(start) < said.index("Holds")
     names = {"page.md", "figure.png", "summary.json", "cells.jsonl"}
     assert {path.name for path in tmp_path.iterdir()} == names
@@ -120,6 +120,7 @@ def test_a_page_tells_which_lines_have_fewer_seeds(tmp_path):
     [
         (["tie"], "Nothing to reproduce is named 'tie'; choose from "),
         (["toy", "--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["toy", "--seeds", "9"], "This scale has 2 seeds, got seeds=9."),
         (["toy", "--only", "3"], "No line has 3 in its label; there are factor 1; factor 2."),
         (["toy", "--out", "/dev/null/x"], "Results cannot be written to /dev/null/x"),
         (["multi-tile", "--scale", "paper"], "mnist needs its four IDX files"),
