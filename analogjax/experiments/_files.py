@@ -9,6 +9,7 @@ from pathlib import Path
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file by ``write(temporary path)`` and moves it into place once it is complete."""
+    path = path.resolve()  # What a link points to is written, and the link stays.
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
     os.close(handle)

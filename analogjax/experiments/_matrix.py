@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from analogjax.pulses import Factors
@@ -35,7 +36,8 @@ def train_matrix(
       The recorded weights, ``(steps / every, in, out)``, and the rule's last state.
 
     Raises:
-      ValueError: if ``steps`` is not a multiple of ``every``.
+      ValueError: if ``steps`` is not a multiple of ``every``, if ``w`` is not of floating-point
+        numbers, or if ``gradient`` does not give such a pair.
 
     Example:
       >>> import jax, jax.numpy as jnp, optax
@@ -50,6 +52,15 @@ def train_matrix(
     """
     if every < 1 or steps % every:
         raise ValueError(f"steps must be a multiple of every, got {steps} and {every}.")
+    if not jnp.issubdtype(w.dtype, jnp.floating):
+        raise ValueError(f"w must hold floating-point numbers, got {w.dtype}.")
+    given = jax.eval_shape(gradient, w, key)
+    shapes = [getattr(part, "shape", None) for part in given] if isinstance(given, tuple) else []
+    if [shape[1:] for shape in shapes if shape] != [w.shape[:1], w.shape[1:]]:
+        raise ValueError(
+            f"gradient must return a pair x (batch, {w.shape[0]}) and d (batch, {w.shape[1]}), got "
+            f"{given}."
+        )
     rule = optax.with_extra_args_support(rule)
 
     def step(carry, key):

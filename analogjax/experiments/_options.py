@@ -45,7 +45,7 @@ class TaskOptions:
     train_size: int | None = None
     epochs: int = 24
     batch_size: int = 8
-    states: float = 4
+    states: float = 4.0
     weight_scale: float | None = None
     seed: int = 0
 

@@ -116,10 +116,11 @@ def _chosen_cells(
             not options.only or any(part.lower() in label.lower() for part in options.only)
         )
 
+    labels = list(dict.fromkeys(map(reproduction.label, cells)))
+    for part in options.only or ():
+        if not any(part.lower() in label.lower() for label in labels):
+            raise ValueError(f"No line has {part} in its label; there are {'; '.join(labels)}.")
     chosen = [cell for cell in cells if is_chosen(cell)]
-    if not chosen:
-        labels = "; ".join(dict.fromkeys(map(reproduction.label, cells)))
-        raise ValueError(f"No line has {', '.join(options.only)} in its label; there are {labels}.")
     return [cell for cell in cells if cell in chosen or identity(cell) in before], len(before)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
 from analogjax.experiments._stop import Stop, Stopped, never
-from analogjax.experiments._sweep_file import Rows, read_rows, write_rows
+from analogjax.experiments._sweep_file import Rows, check_outputs, read_rows, write_rows
 from analogjax.experiments._sweep_grid import (
     Cell,
     Grid,
@@ -20,10 +21,12 @@ from analogjax.experiments._sweep_grid import (
     columns,
     groups,
     identity,
+    kinds,
     static_names,
 )
 
 Row = dict[str, Any]
+SECONDS = "seconds"
 MEMORY_SHARE = 0.7  # Of the memory that is free, for one call.
 # LLVM's lighter optimization: trainings run as fast with it, and compile in two thirds of the time.
 CPU_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 1}
@@ -48,17 +51,19 @@ def sweep(
 
     Args:
       fn: from the values of a cell, as keyword arguments, to a dictionary of numbers or arrays.
-        Values of static names arrive as they are, all others traced: whole numbers as int32,
-        others as float32.
+        Values of static names arrive as they are, all others traced: as int32 where all values of
+        the name are whole, else as float32.
       grid: the values of each name, of which every combination is a cell; or the cells themselves.
-        Values are numbers, words, bools or None. A name with a single value is a setting that the
-        rows record.
+        Values are finite numbers, words, bools or None. A name with a single value is a setting
+        that the rows record.
       static: names whose values the function needs to know before tracing, such as a number of
         tiles. Names with a value that is no number are static without being named.
-      at_once: cells in one call, split between the devices. By default as many as the memory that
-        is free takes; to find out costs a second compilation where these are not all.
+      at_once: cells in one call, split between the devices, each of which gets as many. By default
+        as many as the memory that is free takes; to find out costs a second compilation where
+        these are not all.
       out: file of JSON lines for the rows, written anew, whole, after each call. Cells that it has
-        already are not run again: a sweep that was stopped goes on.
+        already are not run again: a sweep that was stopped goes on. Give a function that has
+        changed another file.
       on_rows: called with the rows of each call, and first with those that the file had.
       stop: asked before each call whether to end.
 
@@ -68,8 +73,9 @@ def sweep(
       it ran in.
 
     Raises:
-      ValueError: for an empty grid, equal cells, an unknown static name, an output with the name
-        of a value, or a file that holds cells of another sweep.
+      TypeError: if the function does not return a dictionary of numbers or arrays of them.
+      ValueError: for an empty grid, equal cells, an unknown static name, a value or an output named
+        "seconds", an output with the name of a value, or a file that holds cells of another sweep.
       Stopped: where ``stop`` came true; the rows so far are in the file.
 
     Example:
@@ -92,13 +98,18 @@ def sweep(
     names = static_names(cells, static)
     if at_once is not None and at_once < 1:
         raise ValueError(f"at_once must be at least 1, got {at_once}.")
+    if SECONDS in cells[0]:
+        raise ValueError(f"A name of the grid is {SECONDS!r}, as rows call their time: rename it.")
+    types = kinds(cells, names)
     path = None if out is None else Path(out)
     rows: Rows = {} if path is None else read_rows(path, cells)
     if rows:
         on_rows(list(rows.values()))
     for values, group in groups([cell for cell in cells if identity(cell) not in rows], names):
         _check_stop(stop, rows, cells)
-        call = _Call(fn, values, group, names, at_once)
+        call = _Call(fn, values, group, types, at_once)
+        if path is not None:
+            check_outputs(path, {*call.outputs, SECONDS}, cells, rows)
         for first in range(0, len(group), call.size):
             _check_stop(stop, rows, cells)
             some = group[first : first + call.size]
@@ -118,10 +129,12 @@ def _check_stop(stop: Stop, rows: Rows, cells: list[Cell]) -> None:
 class _Call:
     """The function compiled for a number of cells at once, a multiple of that of the devices."""
 
-    def __init__(self, fn, values: Cell, group: list[Cell], static, at_once: int | None):
-        self._static = static
+    def __init__(self, fn, values: Cell, group: list[Cell], types, at_once: int | None):
+        self._types = types
         # One cell does not need a second device to repeat it.
         self._devices = jax.local_devices()[: len(group)]
+        # In place of a mesh that the caller has set.
+        self._mesh = jax.sharding.Mesh(np.array(self._devices), ("sweep",))
         # The place is there for groups without a traced value.
         self._traced = jax.vmap(lambda place, traced: fn(**values, **traced))
         self.size = self._whole(min(len(group), at_once or len(group)))
@@ -136,14 +149,15 @@ class _Call:
     def __call__(self, cells: list[Cell]) -> list[Row]:
         """The rows of some cells, at most as many as one call takes."""
         start = time.perf_counter()
-        outputs = jax.device_get(self._compiled(*self._arguments(cells)))
+        with jax.set_mesh(self._mesh):
+            outputs = jax.device_get(self._compiled(*self._arguments(cells)))
         seconds = round((time.perf_counter() - start) / len(cells), 3)
         each = [
             jax.tree.map(lambda leaf, n=n: leaf[n].tolist(), outputs) for n in range(len(cells))
         ]
         return [
-            _row(cell, values) | {"seconds": seconds}
-            for cell, values in zip(cells, each, strict=True)
+            {**cell, **_plain(outputs), SECONDS: seconds}
+            for cell, outputs in zip(cells, each, strict=True)
         ]
 
     def _whole(self, cells: int) -> int:
@@ -152,37 +166,49 @@ class _Call:
     def _arguments(self, cells: list[Cell]):
         """Exactly as many cells as one call takes, the last one repeated."""
         places = np.minimum(np.arange(self.size), len(cells) - 1)
-        arrays = columns([cells[place] for place in places], self._static)
+        arrays = columns([cells[place] for place in places], self._types)
         return places, arrays
 
     def _compile(self, cells: list[Cell]):
         on_cpu = self._devices[0].platform == "cpu"
-        mesh = jax.sharding.Mesh(np.array(self._devices), ("sweep",))
         spec = PartitionSpec("sweep")
         sharded = jax.shard_map(
-            self._traced, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False
+            self._traced, mesh=self._mesh, in_specs=spec, out_specs=spec, check_vma=False
         )
-        lowered = jax.jit(sharded).lower(*self._arguments(cells[: self.size]))
+        with jax.set_mesh(self._mesh):
+            lowered = jax.jit(sharded).lower(*self._arguments(cells[: self.size]))
+        self.outputs = _checked_outputs(lowered.out_info, cells[0])
         return lowered.compile(compiler_options=CPU_OPTIONS if on_cpu else None)
 
 
-def _row(cell: Cell, outputs) -> Row:
-    if not isinstance(outputs, dict):
+def _checked_outputs(outputs, cell: Cell) -> list[str]:
+    """The names of what a function returns, whose shapes and types these are."""
+    if not isinstance(outputs, dict) or not outputs:
         raise TypeError(
-            f"A sweep's function must return a dictionary, got {type(outputs).__name__}."
+            f"A sweep's function must return a dictionary of numbers or arrays, got "
+            f"{type(outputs).__name__ if outputs or outputs is None else 'an empty one'}."
         )
-    both = cell.keys() & outputs.keys()
-    if both:
-        raise ValueError(f"The function returns {min(both)!r}, which is a name of the grid.")
-    return {**cell, **{name: _finite(value) for name, value in outputs.items()}}
+    for name in outputs:
+        if name == SECONDS or name in cell:
+            of = "what rows call their time" if name == SECONDS else "a name of the grid"
+            raise ValueError(f"The function returns {name!r}, which is {of}: rename it.")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(outputs):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype.kind == "c":
+            raise TypeError(
+                f"The function returns {jax.tree_util.keystr(path)} of type {leaf.dtype}, but rows "
+                f"hold real numbers: return, say, its absolute value or jax.random.key_data."
+            )
+    return [*outputs]
 
 
-def _finite(value):
-    """The value with None for all numbers that are not finite, which JSON does not know."""
+def _plain(value):
+    """What JSON knows: named tuples as dictionaries, numbers that are not finite as None."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, dict):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

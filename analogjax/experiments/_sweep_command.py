@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analogjax._words import setting
+from analogjax.experiments._data import checksum
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._options import TaskOptions, check_seed
 from analogjax.experiments._progress import count_progress
@@ -69,11 +70,13 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
     """
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
-    check_seed(options.task.seed)
+    options.task.check()
+    check_seed(options.task.seed + options.seeds - 1)
     check_directory(options.out)
     over = parse_over(options.over or _usual(options.settings.rule), options.task)
-    cells = sweep_cells(options.task, options.settings, over, options.seeds)
-    train = cell_training(options.task, cells)
+    data = options.task.images()
+    cells = sweep_cells(options.task, options.settings, over, options.seeds, checksum(data))
+    train = cell_training(options.task, data, cells)
     old = len(read_rows(options.out / "cells.jsonl", cells))
     start = time.perf_counter()
     with count_progress(console, "trainings", len(cells)) as advance:
@@ -86,7 +89,7 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
         rows = sweep(
             train,
             cells,
-            static=static_settings(cells[0]),
+            static=static_settings(cells[0], over),
             at_once=options.at_once,
             out=options.out / "cells.jsonl",
             on_rows=on_rows,
@@ -105,6 +108,13 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
     write_json(options.out / "summary.json", content)
     write_whole(options.out / "sweep.png", lambda path: _figure(path, rows, over))
     console.print(_table(rows, over))
+    diverged = sum(map(_is_diverged, rows))
+    if diverged:
+        console.print(
+            f"{counted(diverged, 'training')} of {len(rows)} diverged (the loss is not finite) and "
+            f"counts for no accuracy: lower the learning rate there.",
+            soft_wrap=True,
+        )
     console.print(
         f"{counted(len(cells) - old, 'training')} in {seconds:,.0f} s, compilation included, "
         f"{old} on file. Rows, settings and heat map are in {options.out}/",
@@ -129,12 +139,19 @@ def _combinations(rows: list[Row], over: Over) -> list[tuple[dict, list[Row]]]:
     return [(dict(zip(over, values, strict=True)), own) for values, own in found.items()]
 
 
-def _statistics(rows: list[Row]) -> dict[str, float]:
-    accuracy = [row["test_accuracy"] for row in rows]
+def _is_diverged(row: Row) -> bool:
+    return row["train_loss"] is None or row["test_loss"] is None
+
+
+def _statistics(rows: list[Row]) -> dict[str, Any]:
+    """Over the rows that did not diverge; None if all of them did."""
+    sound = [row for row in rows if not _is_diverged(row)]
+    accuracy = [row["test_accuracy"] for row in sound]
     return {
-        "test_accuracy_mean": float(np.mean(accuracy)),
-        "test_accuracy_std": float(np.std(accuracy, ddof=1)) if len(rows) > 1 else 0.0,
+        "test_accuracy_mean": float(np.mean(accuracy)) if sound else None,
+        "test_accuracy_std": float(np.std(accuracy, ddof=1)) if len(sound) > 1 else 0.0,
         "pulses_mean": float(np.mean([row["pulses"] for row in rows])),
+        "diverged": len(rows) - len(sound),
     }
 
 
@@ -145,10 +162,11 @@ def _table(rows: list[Row], over: Over) -> Table:
         table.add_column(name.replace("_", " "), justify="right")
     for values, own in _combinations(rows, over):
         found = _statistics(own)
+        mean, sound = found["test_accuracy_mean"], len(own) - found["diverged"]
         table.add_row(
             *map(setting, values.values()),
-            f"{100 * found['test_accuracy_mean']:.1f} %",
-            f"± {100 * found['test_accuracy_std']:.1f}" if len(own) > 1 else "-",
+            "diverged" if mean is None else f"{100 * mean:.1f} %",
+            f"± {100 * found['test_accuracy_std']:.1f}" if sound > 1 else "-",
             pulses_sent(found["pulses_mean"], own[0]["rule"]),
         )
     return table
@@ -162,7 +180,9 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
 
     x, y = (*over, "dataset")[:2]
     panels = _combinations(rows, {name: over[name] for name in list(over)[2:]})
-    accuracy = [100 * row["test_accuracy"] for row in rows]
+    # A heat map leaves None white.
+    rows = [{**row, "test_accuracy": None} if _is_diverged(row) else row for row in rows]
+    accuracy = [100 * row["test_accuracy"] for row in rows if row["test_accuracy"] is not None]
     columns = min(len(panels), 4)
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(1.5 + 3.6 * columns, 0.6 + 3.2 * lines), layout="constrained")
@@ -170,7 +190,7 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
     for axes in all_axes[len(panels) :]:
         axes.set_visible(False)
     for axes, (values, own) in zip(all_axes, panels, strict=False):
-        limits = (min(accuracy), max(accuracy))
+        limits = (min(accuracy, default=0.0), max(accuracy, default=100.0))
         image = plot_heat_map(axes, own, x, y, "test_accuracy", limits=limits, scale=100)
         axes.set_title(", ".join(f"{n.replace('_', ' ')} {setting(v)}" for n, v in values.items()))
     figure.colorbar(image, ax=list(all_axes), label="test accuracy (%)")

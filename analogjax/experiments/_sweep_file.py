@@ -14,8 +14,8 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
     """The rows that a file has of these cells, by their identity.
 
     Raises:
-      ValueError: if the file is not one of rows, has a row of none of the cells, or rows with
-        other outputs than the first.
+      ValueError: if the file is not one of rows, has a row of none of the cells, two of one cell,
+        or rows with other outputs than the first.
     """
     check_directory(path.parent)
     if not path.exists():
@@ -25,10 +25,17 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f"{path}, line {number} is not a row (was it cut off?): delete that line, and its "
+                f"cell runs again, or give another file."
+            ) from None
+        try:
             own = _cell_of(row, cells)
             names = names or set(row)
-            sound = own in known and set(row) == names
-        except (ValueError, TypeError, KeyError, RecursionError):
+            # Two rows of one cell differ in a name that this sweep has not.
+            sound = own in known and set(row) == names and own not in rows
+        except (TypeError, KeyError):
             sound = False
         if not sound:
             raise ValueError(
@@ -37,6 +44,17 @@ def read_rows(path: Path, cells: list[Cell]) -> Rows:
             )
         rows[own] = row
     return rows
+
+
+def check_outputs(path: Path, outputs: set[str], cells: list[Cell], rows: Rows) -> None:
+    """Raises a ValueError if the rows of a file have other outputs than the function now gives."""
+    for row in rows.values():
+        found = set(row) - set(cells[0])
+        if found != outputs:
+            raise ValueError(
+                f"The rows of {path} have {sorted(found)}, but the function now gives "
+                f"{sorted(outputs)}: give another file, or delete this one."
+            )
 
 
 def write_rows(path: Path, cells: list[Cell], rows: Rows) -> None:

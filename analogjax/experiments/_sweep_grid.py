@@ -1,6 +1,7 @@
 """The cells of a sweep, and which of them are compiled together."""
 
 import itertools
+import math
 import numbers
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Cell = dict[str, Any]
+Kind = type[np.int32] | type[np.float32]
 Grid = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
 
 
@@ -15,11 +17,11 @@ def cells_of(grid: Grid) -> list[Cell]:
     """The cells of a grid, each a dictionary of plain Python values, the last name fastest.
 
     Raises:
-      ValueError: for no cells, equal cells, cells of different names, or a value that is no
-        number, word, bool or None.
+      ValueError: for no cells, equal cells, cells of different names, or a value that is no finite
+        number that float32 or int32 holds, word, bool or None.
     """
     if isinstance(grid, Mapping):
-        lists = [[values] if isinstance(values, str) else list(values) for values in grid.values()]
+        lists = [list(values) if _is_several(values) else [values] for values in grid.values()]
         cells = [dict(zip(grid, values, strict=True)) for values in itertools.product(*lists)]
     else:
         cells = [dict(cell) for cell in grid]
@@ -69,26 +71,46 @@ def groups(cells: list[Cell], static: Collection[str]) -> list[tuple[Cell, list[
     return list(found.values())
 
 
-def columns(cells: list[Cell], static: Collection[str]) -> dict[str, np.ndarray]:
-    """The values that are traced, an array a name, whole numbers as int32, others as float32.
+def kinds(cells: list[Cell], static: Collection[str]) -> dict[str, Kind]:
+    """The type of the values that are traced: int32 where all of a name are whole, else float32.
 
     Raises:
-      ValueError: for a whole number that int32 does not hold.
+      ValueError: for a number that its type does not hold.
     """
-    arrays = {}
-    for name in cells[0]:
-        if name not in static:
-            values = np.asarray([cell[name] for cell in cells])
-            whole = values.dtype.kind == "i"
-            if values.dtype.kind not in "if" or (whole and np.abs(values).max() >= 2**31):
-                raise ValueError(f"{name} must be below 2**31, got {values.max()}.")
-            arrays[name] = values.astype(np.int32 if whole else np.float32)
-    return arrays
+    found: dict[str, Kind] = {}
+    for name in (name for name in cells[0] if name not in static):
+        values = [cell[name] for cell in cells]
+        kind: Kind = np.int32 if all(isinstance(value, int) for value in values) else np.float32
+        for value in values:
+            if not _holds(kind, value):
+                raise ValueError(f"{name} must be a number of {kind.__name__}, got {value}.")
+        found[name] = kind
+    return found
+
+
+def columns(cells: list[Cell], types: dict[str, Kind]) -> dict[str, np.ndarray]:
+    """The values that are traced, an array a name."""
+    return {name: np.asarray([cell[name] for cell in cells], kind) for name, kind in types.items()}
+
+
+def _holds(kind: Kind, value: float) -> bool:
+    if kind is np.int32:
+        return abs(value) < 2**31
+    size = abs(value)
+    largest = 2**24 if isinstance(value, int) else np.finfo(np.float32).max
+    return bool(size <= largest and (size == 0 or size >= np.finfo(np.float32).tiny))
+
+
+def _is_several(values: Any) -> bool:
+    some = isinstance(values, Iterable) and not isinstance(values, str)
+    return some and getattr(values, "ndim", 1) > 0
 
 
 def _plain(name: str, value) -> Any:
     if isinstance(value, np.generic) or (hasattr(value, "shape") and value.shape == ()):
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"The values of {name!r} must be finite, got {value}.")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(

@@ -6,7 +6,8 @@ from typing import Any, get_args, get_type_hints
 
 import jax
 
-from analogjax.devices import check_device
+from analogjax.devices import SoftBounds, check_device
+from analogjax.experiments._data import ImageSet
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._sweep_grid import Cell
@@ -23,6 +24,8 @@ RATES = (
     "digital_learning_rate",
 )
 TASK = ("dataset", "train_size", "epochs", "batch_size", "states", "weight_scale", "seed")
+# Numbers of a device that training does not look at: a tile is never reset in it.
+RESETS = ("reset", "reset_dtod", "reset_std")
 Over = dict[str, list[Any]]
 
 
@@ -50,9 +53,15 @@ def parse_over(words: tuple[str, ...], task: TaskOptions) -> Over:
 
 def _kinds(task: TaskOptions) -> dict[str, type]:
     """The type of every setting that can be swept."""
-    device = {name: float for name, value in vars(task.device()).items() if type(value) is float}
+    device = dict.fromkeys(_device_numbers(task), float)
     rule = {name: _kind(hint) for name, hint in get_type_hints(RuleSettings).items()}
     return {"states": float, "epochs": int, "batch_size": int, **rule, **device}
+
+
+def _device_numbers(task: TaskOptions) -> dict[str, float]:
+    """The numbers of the device that training looks at."""
+    device = vars(task.device())
+    return {n: v for n, v in device.items() if type(v) is float and n not in RESETS}
 
 
 def _kind(hint) -> type:
@@ -68,12 +77,25 @@ def _value(name: str, text: str, kind: type):
         raise ValueError(f"{name} takes {wanted}, got {text!r}.") from None
 
 
-def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: int) -> list[Cell]:
+def sweep_cells(
+    task: TaskOptions, settings: RuleSettings, over: Over, seeds: int, data: str
+) -> list[Cell]:
     """Every setting of every training, the swept ones with their values, the others alike.
+
+    Args:
+      task: what to train on.
+      settings: the rule and its rates.
+      over: what is swept.
+      seeds: trainings of each combination.
+      data: what tells the data from others, whose rows are not taken for theirs.
 
     Raises:
       ValueError: for settings that a rule or a device refuses, or that no rule looks at.
     """
+    if "states" in over and "dw_min" in over:
+        raise ValueError(
+            "states are (w_max - w_min) / dw_min: sweep states or dw_min, not both of them."
+        )
     cells = []
     for combination in itertools.product(*over.values()):
         values = dict(zip(over, combination, strict=True))
@@ -81,12 +103,23 @@ def sweep_cells(task: TaskOptions, settings: RuleSettings, over: Over, seeds: in
         own = {name: value for name, value in values.items() if name in rule_names}
         rule = dataclasses.replace(settings, **own).complete()
         shared = {name: value for name, value in task.record().items() if name in TASK}
-        cell = {**shared, **vars(rule), **values}
+        cell = {**shared, "data": data, **vars(rule), **values, **_device_values(task, values)}
         _check(task, cell)
         cells += [{**cell, "seed": task.seed + n} for n in range(seeds)]
     check_used(settings, over)
     _check_devices(task, cells, over)
     return cells
+
+
+def _device_values(task: TaskOptions, values: Cell) -> Cell:
+    """The numbers of the device, and its states, of which dw_min follows unless it is swept."""
+    states = values.get("states", task.states)
+    base = _device_numbers(dataclasses.replace(task, states=states))
+    own = {name: values.get(name, number) for name, number in base.items()}
+    size = own["w_max"] - own["w_min"]
+    if "dw_min" in values:
+        return {**own, "states": size / own["dw_min"] if own["dw_min"] > 0 else states}
+    return {**own, "dw_min": size / states, "states": states}
 
 
 def _check_devices(task: TaskOptions, cells: list[Cell], over: Over) -> None:
@@ -113,18 +146,17 @@ def _settings(cell: Cell) -> RuleSettings:
 
 
 def _device(task: TaskOptions, cell: Cell):
-    device = dataclasses.replace(task, states=cell["states"]).device()
-    own = {name: cell[name] for name in vars(device) if name in cell}
-    return dataclasses.replace(device, **own)
+    own = {name: cell[name] for name in _device_numbers(task)}
+    return dataclasses.replace(task.device(), **own)
 
 
-def cell_training(task: TaskOptions, cells: list[Cell]):
+def cell_training(task: TaskOptions, data: ImageSet, cells: list[Cell]):
     """The function of a sweep: a whole training, from the settings of its cell.
 
     Raises:
-      ValueError: if a mini-batch of a cell is larger than the training set, or for the data.
+      ValueError: if a mini-batch of a cell is larger than the training set.
     """
-    data, model = task.images(), task.model()
+    model = task.model()
     largest = max(cell["batch_size"] for cell in cells)
     if largest > len(data.train_labels):
         raise ValueError(
@@ -149,7 +181,9 @@ def cell_training(task: TaskOptions, cells: list[Cell]):
     return train
 
 
-def static_settings(cell: Cell) -> list[str]:
-    """What is compiled in: all but the rates, the device and the seed."""
-    names = {f.name for f in dataclasses.fields(RuleSettings)} - {*RATES}
-    return [name for name in cell if name in names | {*TASK} - {"states", "seed"}]
+def static_settings(cell: Cell, over: Over) -> list[str]:
+    """What is compiled in: all but the rates, the seed, and what changes of the device."""
+    traced = {*RATES, "states", "seed", *(over.keys() & vars(SoftBounds()).keys())}
+    if over.keys() & {"states", "w_max", "w_min"}:
+        traced.add("dw_min")  # Which follows from them.
+    return [name for name in cell if name not in traced]

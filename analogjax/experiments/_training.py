@@ -1,6 +1,7 @@
 """The one training loop of all rules: an epoch is one scan, a whole run can be vmapped."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from analogjax.nn import linen as ann
 from analogjax.rules import AnalogState, leaf_name, nodes_of
 
 READS = 2**31  # Apart from all numbers of epochs, so that samples keep their order.
-AUGMENTATION = 1
+AUGMENTATION, DROPOUT = 1, 2
 STATISTICS = "batch_stats"
 
 
@@ -86,7 +87,8 @@ def make_training(
     Each epoch visits the training samples in a new random order, drawn from the key and the number
     of the epoch, and leaves out the last ones that fill no mini-batch. Both functions are pure:
     wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once. A model
-    with statistics of batches is called with ``train=True`` where it learns.
+    whose call has an argument ``train`` is given ``train=True`` where it learns, and random numbers
+    for dropout.
 
     Within a mesh set by ``jax.set_mesh`` each mini-batch is shared between the devices of its axis
     ``data``, and the columns of large matrices, as :func:`analogjax.shardings` says, between those
@@ -106,7 +108,8 @@ def make_training(
       The training.
 
     Raises:
-      ValueError: if the batch size is below 1 or above the number of training samples.
+      ValueError: if the batch size is below 1 or above the number of training samples, the data do
+        not fit together, or the smoothing is out of its range.
 
     Example:
       >>> import jax, numpy as np, optax
@@ -129,6 +132,9 @@ def make_training(
       >>> metrics.test_accuracy.item()
       1.0
     """
+    _check_data(data)
+    if not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}.")
     samples = len(data.train_labels)
     if not 1 <= batch_size <= samples:
         raise ValueError(
@@ -136,6 +142,7 @@ def make_training(
             f"{batch_size}."
         )
     steps = samples // batch_size
+    learning: dict[str, Any] = {"train": True} if "train" in _arguments(model) else {}
     train_x, train_y, test_x, test_y = map(jnp.asarray, data)
 
     def init(key: jax.Array) -> RunState:
@@ -152,9 +159,9 @@ def make_training(
         logits, changed = model.apply(
             {"params": params, "taps": taps, **variables},
             x,
-            rngs={"analog": key},
+            rngs=_streams(key),
             mutable=[STATISTICS],
-            **_learning(variables),
+            **learning,
         )
         return _cross_entropy(logits, y, label_smoothing).mean(), {**variables, **changed}
 
@@ -167,7 +174,7 @@ def make_training(
         x, y = train_x[batch], train_y[batch]
         if augment is not None:
             x = augment(jax.random.fold_in(key, AUGMENTATION), x)
-        taps = ann.taps(model, {"params": params, **variables}, x, **_learning(variables))
+        taps = ann.taps(model, {"params": params, **variables}, x, rngs=_streams(key), **learning)
         (loss, variables), (grads, pairs) = gradients(params, taps, variables, x, y, key)
         extra = {"factors": whole_inputs(pairs)} if factors else {}
         updates, opt_state = update(grads, opt_state, params, value=loss, **extra)
@@ -192,9 +199,36 @@ def make_training(
     return Training(init, epoch, steps)
 
 
-def _learning(variables) -> dict[str, Any]:
-    """How a model is told that it learns: one without statistics has no such argument."""
-    return {"train": True} if STATISTICS in variables else {}
+def _check_data(data: ImageSet | TextSet) -> None:
+    """Raises a ValueError if samples and labels do not belong together."""
+    for part, samples, labels in (("training", *data[:2]), ("test", *data[2:])):
+        if len(samples) != len(labels) or not len(labels):
+            raise ValueError(
+                f"The {part} data have {len(samples)} samples and {len(labels)} labels: give as "
+                f"many of both, and one at least."
+            )
+        if not jnp.issubdtype(labels.dtype, jnp.integer):
+            raise ValueError(
+                f"The labels of the {part} data must be whole numbers, got {labels.dtype}: number "
+                f"the classes from 0 on."
+            )
+        if isinstance(data, ImageSet) and not jnp.issubdtype(samples.dtype, jnp.floating):
+            raise ValueError(
+                f"The {part} images must be floating-point numbers, got {samples.dtype}: divide "
+                f"them by 255."
+            )
+
+
+def _arguments(model: nn.Module) -> Iterable[str]:
+    """The arguments of a model's call, a converted one's being those of what it was made of."""
+    template = getattr(model, "template", None)
+    call = type(model if template is None else template.model).__call__
+    return inspect.signature(call).parameters
+
+
+def _streams(key: jax.Array) -> dict[str, jax.Array]:
+    """Random numbers for a model that learns."""
+    return {"analog": key, "dropout": jax.random.fold_in(key, DROPOUT)}
 
 
 def _cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
@@ -220,8 +254,8 @@ def whole_training(training: Training, key: jax.Array, epochs: int) -> EpochMetr
 def over_seeds(training: Training) -> Training:
     """The same training for several keys at once, in one compiled call.
 
-    Step and epoch counters are the same for all seeds and stay scalars: what is due in a step is
-    then decided once, and a transfer that is not due is skipped rather than computed and thrown
+    Epochs and the steps of rules are the same for all seeds and stay scalars: what is due in a step
+    is then decided once, and a transfer that is not due is skipped rather than computed and thrown
     away.
 
     Args:
@@ -259,12 +293,18 @@ def batch_axes(training: Training) -> RunState:
       training: any one of them.
     """
 
+    def is_rule(node) -> bool:
+        return isinstance(node, AnalogState)
+
     def axis(path, leaf):
         del leaf
-        return None if leaf_name(path).rpartition("/")[-1] in ("count", "epoch") else 0
+        return None if leaf_name(path).rpartition("/")[-1] == "count" else 0
+
+    def axes(node):
+        return jax.tree_util.tree_map_with_path(axis, node) if is_rule(node) else 0
 
     state = jax.eval_shape(training.init, jax.random.key(0))
-    return jax.tree_util.tree_map_with_path(axis, state)
+    return jax.tree.map(axes, state, is_leaf=is_rule)._replace(epoch=None)
 
 
 def pulses_sent(opt_state) -> jax.Array:

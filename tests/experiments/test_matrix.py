@@ -51,3 +51,16 @@ def test_a_rest_of_steps_is_refused(every):
             key=jax.random.key(0),
             every=every,
         )
+
+
+@pytest.mark.parametrize(
+    ("w", "gradient", "message"),
+    [
+        (jnp.zeros((1, 2), int), lambda w, key: (w, w), "floating-point numbers, got int32"),
+        (jnp.zeros((1, 2)), lambda w, key: w, r"pair x \(batch, 1\) and d \(batch, 2\), got"),
+        (jnp.zeros((1, 2)), lambda w, key: (w, w), r"pair x \(batch, 1\) and d \(batch, 2\), got"),
+    ],
+)
+def test_what_is_no_pair_or_no_weight_is_refused(w, gradient, message):
+    with pytest.raises(ValueError, match=message):
+        train_matrix(optax.sgd(0.1), w, gradient, 2, key=jax.random.key(0))

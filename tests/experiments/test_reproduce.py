@@ -9,7 +9,7 @@ import pytest
 
 from analogjax.experiments import _reproduce
 from analogjax.experiments._cli import main
-from analogjax.experiments._sweep_grid import columns, groups, static_names
+from analogjax.experiments._sweep_grid import columns, groups, kinds, static_names
 from analogjax.experiments.papers import ALL, Claim, Published, Reproduction
 from analogjax.experiments.papers._reproduction import (
     above,
@@ -121,6 +121,7 @@ def test_a_page_tells_which_lines_have_fewer_seeds(tmp_path):
         (["tie"], "Nothing to reproduce is named 'tie'; choose from "),
         (["toy", "--seeds", "0"], "seeds must be at least 1, got 0"),
         (["toy", "--seeds", "9"], "This scale has 2 seeds, got seeds=9."),
+        (["toy", "--only", "factor 2", "3"], "No line has 3 in its label"),
         (["toy", "--only", "3"], "No line has 3 in its label; there are factor 1; factor 2."),
         (["toy", "--out", "/dev/null/x"], "Results cannot be written to /dev/null/x"),
         (["multi-tile", "--scale", "paper"], "mnist needs its four IDX files"),
@@ -177,6 +178,6 @@ def test_quick_trainings_trace_and_give_their_value(name, most):
     names = static_names(cells, reproduction.static)
     for values, group in groups(cells, names)[:most]:
         train = functools.partial(reproduction.make(None), **values)
-        traced = jax.tree.map(lambda column: column[0], columns(group[:1], names))
+        traced = jax.tree.map(lambda column: column[0], columns(group[:1], kinds(cells, names)))
         outputs = jax.eval_shape(lambda traced, train=train: train(**traced), traced)
         assert outputs[reproduction.value].shape == ()

@@ -1,6 +1,7 @@
 """Sweeps: a row a cell, the same as alone, compiled once a group, resumed where they stopped."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import analogjax
 from analogjax.devices import SoftBounds
 from analogjax.experiments import sweep, train_matrix
 from analogjax.experiments._sweep_grid import cells_of
+from analogjax.pulses import Factors
 
 GRID = {"rate": [0.1, 0.2], "power": [1, 2], "seed": [0, 1, 2]}
 
@@ -156,16 +158,79 @@ def test_a_file_of_another_sweep_is_left_alone(tmp_path):
         sweep(decay, {**GRID, "rate": [0.3]}, static=["power"], out=path)
     assert path.read_text() == before
     path.write_text('{"rate": 0.1\n')
-    with pytest.raises(ValueError, match="line 1 is not a cell"):
+    with pytest.raises(ValueError, match=r"line 1 is not a row .*: delete that line"):
         sweep(decay, GRID, static=["power"], out=path)
+
+
+def test_rows_with_a_name_more_are_no_rows_of_a_grid_without_it(tmp_path):
+    path = tmp_path / "cells.jsonl"
+    options = {"static": ["power"], "out": path}
+    sweep(decay, {**GRID, "power": [1]}, **options)
+    with pytest.raises(ValueError, match="line 4 is not a cell of this sweep"):
+        sweep(
+            lambda power, seed: decay(0.1, power, seed), {"power": 1, "seed": range(4)}, **options
+        )
+
+
+def test_a_function_with_other_outputs_than_the_file_is_refused(tmp_path):
+    path = tmp_path / "cells.jsonl"
+    sweep(lambda seed: {"a": seed}, {"seed": [0, 1]}, out=path)
+    before = path.read_text()
+    with pytest.raises(ValueError, match=r"have \['a', 'seconds'\], but the function now gives"):
+        sweep(lambda seed: {"a": seed, "b": seed}, {"seed": [0, 1, 2]}, out=path)
+    assert path.read_text() == before
+
+
+def test_a_cell_has_the_type_of_its_name_whatever_is_on_file(tmp_path):
+    def halved(rate):
+        w = jnp.full((2,), rate)
+        return {"half": w.at[0].set(w[0] / 2)[0]}
+
+    path = tmp_path / "cells.jsonl"
+    sweep(halved, {"rate": [2.5]}, out=path)
+    for options in ({"out": path}, {"at_once": 1}):
+        assert [row["half"] for row in sweep(halved, {"rate": [2.5, 1]}, **options)] == [1.25, 0.5]
+
+
+def test_a_sweep_has_a_mesh_of_its_own():
+    mesh = jax.make_mesh((1, 1), ("data", "tile"), (jax.sharding.AxisType.Auto,) * 2)
+    with jax.set_mesh(mesh):
+        rows = sweep(decay, GRID, static=["power"])
+    assert timeless(rows) == timeless(sweep(decay, GRID, static=["power"]))
+
+
+def test_a_number_alone_is_a_setting():
+    rows = sweep(lambda x, n: {"y": n * x}, {"x": 0.5, "n": [1, 2]})
+    assert [row["y"] for row in rows] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (None, "got NoneType"),
+        ({}, "got an empty one"),
+        ({"key": jax.random.key(0)}, r"returns \['key'\] of type key<fry>"),
+        ({"wave": jnp.array(1j)}, r"returns \['wave'\] of type complex64"),
+    ],
+)
+def test_outputs_that_are_no_numbers_are_refused(output, message):
+    with pytest.raises(TypeError, match=message):
+        sweep(lambda seed: output, {"seed": [0]})
 
 
 def test_what_is_not_finite_is_none(tmp_path):
     path = tmp_path / "cells.jsonl"
     rows = sweep(
-        lambda x: {"log": jnp.log(x), "both": x / jnp.array([1.0, 0.0])}, {"x": [-1.0]}, out=path
+        lambda x: {
+            "log": jnp.log(x),
+            "both": x / jnp.array([1.0, 0.0]),
+            "named": Factors(x, (jnp.log(x),)),
+        },
+        {"x": [-1.0]},
+        out=path,
     )
-    assert timeless(rows) == [{"x": -1.0, "log": None, "both": [-1.0, None]}]
+    named = {"x": -1.0, "d": [None]}
+    assert timeless(rows) == [{"x": -1.0, "log": None, "both": [-1.0, None], "named": named}]
     assert rows == rows_of(path)
 
 
@@ -214,7 +279,11 @@ print(seen)
         ([{"rate": 0.1}, {"power": 1}], {}, "same names"),
         ({"rate": [0.1, 0.1]}, {}, "twice"),
         ({"rate": [SoftBounds()]}, {}, "SoftBounds: give it a name"),
-        ({"seed": [2**31]}, {}, r"below 2\*\*31"),
+        ({"seed": [2**31]}, {}, "seed must be a number of int32, got 2147483648"),
+        ({"rate": [1e-60, 0.1]}, {}, "rate must be a number of float32, got 1e-60"),
+        ({"rate": [2**24 + 1, 0.1]}, {}, "rate must be a number of float32, got 16777217"),
+        ({"rate": [0.1, math.inf]}, {}, "values of 'rate' must be finite, got inf"),
+        ({"seconds": [1]}, {}, "A name of the grid is 'seconds', as rows call their time"),
         ({"rate": [0.1]}, {"static": ["tiles"]}, "static names 'tiles', but the grid has rate"),
         ({"rate": [0.1]}, {"at_once": 0}, "at_once must be at least 1"),
         ({"end": [0.1]}, {}, "returns 'end'"),

@@ -8,6 +8,7 @@ import pytest
 from flax import linen as nn
 
 from analogjax.experiments._cli import main
+from analogjax.experiments._data import checksum
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import run
@@ -91,9 +92,48 @@ def test_rules_can_be_the_last_of_several_names(tmp_path, capsys):
     assert re.search(r"Test accuracy, 1 seed\s", said)
 
 
+@pytest.mark.usefixtures("one_layer")
+def test_states_and_bounds_that_are_swept_give_the_step(tmp_path):
+    small = [*SMALL[:2], "--epochs", "1", "--rule", "analog-sgd", "--seeds", "1"]
+    command = ["sweep", *small, "--out", str(tmp_path / "bounds"), "--over", "w_max=0.3,1.0"]
+    assert main([*command, "states=10", "w_min=-0.3"]) == 0
+    rows = rows_of(tmp_path / "bounds")
+    np.testing.assert_allclose([row["dw_min"] for row in rows], [0.06, 0.13], rtol=1e-6)
+    assert [row["states"] for row in rows] == [10.0, 10.0]
+    assert main(["sweep", *small, "--out", str(tmp_path / "step"), "--over", "dw_min=0.1"]) == 0
+    assert [row["states"] for row in rows_of(tmp_path / "step")] == [20.0]
+
+
+@pytest.mark.usefixtures("one_layer")
+def test_rows_of_other_devices_or_data_are_not_taken_for_those_asked_for(tmp_path, capsys):
+    small = ["--epochs", "1", "--rule", "analog-sgd", "--seeds", "1", "--out", str(tmp_path)]
+    rate = ["--over", "learning_rate=0.000618"]
+    assert main(["sweep", "--train-size", "64", *small, "--over", "dw_min_std=0.9"]) == 0
+    assert main(["sweep", "--train-size", "64", *small, *rate]) == 2
+    assert "line 1 is not a cell of this sweep" in capsys.readouterr().err
+    data = {row["data"] for row in rows_of(tmp_path)}
+    assert data == {checksum(TaskOptions(train_size=64).images())}
+
+
+@pytest.mark.usefixtures("one_layer")
+def test_a_training_that_diverged_has_no_accuracy(tmp_path, capsys):
+    small = ["--train-size", "64", "--epochs", "2", "--rule", "digital-sgd", "--seeds", "2"]
+    over = ["--over", "learning_rate=0.1,1e38", "--out", str(tmp_path)]
+    assert main(["sweep", *small, *over]) == 0
+    said = capsys.readouterr().out
+    assert "2 trainings of 4 diverged" in said
+    results = json.loads((tmp_path / "summary.json").read_text())["results"]
+    assert [found["diverged"] for found in results] == [0, 2]
+    assert results[0]["test_accuracy_mean"] > 0
+    assert results[1]["test_accuracy_mean"] is None
+
+
 @pytest.mark.parametrize(
     ("over", "message"),
     [
+        (["reset=0.0,0.5"], "Nothing to sweep is named 'reset'"),
+        (["states=4,10", "dw_min=0.5"], "sweep states or dw_min, not both"),
+        (["gamma=0.3", "--seed", "2147483647", "--seeds", "2"], "got 2147483648"),
         (["gama=0.3"], "Nothing to sweep is named 'gama'; choose from states, epochs"),
         (["gamma"], "takes name=value,value once for each name, got 'gamma'"),
         (["gamma=0.3", "gamma=0.4"], "once for each name, got 'gamma=0.4'"),

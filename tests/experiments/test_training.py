@@ -13,7 +13,7 @@ from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._run import run
 from analogjax.experiments._text import TextSet
 from analogjax.experiments._training import _cross_entropy, whole_training
-from analogjax.nn import Mapping, labels
+from analogjax.nn import Analog, Mapping, labels
 from analogjax.nn import linen as ann
 from analogjax.rules import analog_sgd
 
@@ -253,3 +253,64 @@ def test_a_text_is_learned():
     metrics = jax.jit(lambda key: whole_training(trained, key, 8))(jax.random.key(0))
     assert metrics.test_accuracy[-1] == 1
     assert metrics.test_loss[-1] < metrics.test_loss[0]
+
+
+class Dropping(nn.Module):
+    """Layers with dropout where the model learns; it has no statistics of batches."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.Dropout(0.5, deterministic=not train)(x.reshape(len(x), -1))
+        return nn.Dense(3)(x)
+
+
+@pytest.mark.parametrize("convert", [lambda m: m, lambda m: ann.convert(m, [("kernel", Analog())])])
+def test_dropout_is_drawn_where_the_model_learns_and_nowhere_else(convert):
+    images = ImageSet(np.ones((8, 2), np.float32), np.arange(8) % 3, np.ones((2, 2)), np.arange(2))
+
+    def epoch_of(model):
+        training = make_training(convert(model), lambda key: optax.sgd(0.0), images, batch_size=4)
+        state = training.init(jax.random.key(0))
+        return training.epoch(state)[1], training.epoch(state._replace(key=jax.random.key(1)))[1]
+
+    first, other = epoch_of(Dropping())
+    assert first.train_loss != other.train_loss
+    assert first.test_loss == other.test_loss
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"train_labels": np.arange(5)}, "training data have 4 samples and 5 labels"),
+        ({"test_images": np.ones((0, 2)), "test_labels": np.arange(0)}, "test data have 0 samples"),
+        ({"train_images": np.ones((4, 2), np.uint8)}, "training images must be .* got uint8"),
+        ({"test_labels": np.ones(4)}, "labels of the test data must be whole numbers, got float64"),
+    ],
+)
+def test_data_that_do_not_fit_together_are_refused(changed, message):
+    images, labels = np.ones((4, 2), np.float32), np.arange(4)
+    data = ImageSet(images, labels, images, labels)._replace(**changed)
+    with pytest.raises(ValueError, match=message):
+        make_training(nn.Dense(4), lambda key: optax.sgd(0.1), data, batch_size=2)
+
+
+def test_a_smoothing_out_of_its_range_is_refused():
+    images, labels = np.ones((4, 2), np.float32), np.arange(4)
+    data = ImageSet(images, labels, images, labels)
+    with pytest.raises(ValueError, match=r"label_smoothing must lie in \[0, 1\), got 1.5"):
+        make_training(
+            nn.Dense(4), lambda key: optax.sgd(0.1), data, batch_size=2, label_smoothing=1.5
+        )
+
+
+def test_seeds_may_count_steps_of_their_own():
+    images = ImageSet(np.ones((4, 2), np.float32), np.arange(4) % 2, np.ones((1, 2)), np.arange(1))
+
+    def optimizer(key):
+        return optax.apply_if_finite(optax.adam(0.1), 2)
+
+    one = make_training(nn.Dense(2), optimizer, images, batch_size=2)
+    together, keys = over_seeds(one), jax.vmap(jax.random.key)(jnp.arange(2))
+    _, metrics = jax.jit(together.epoch)(together.init(keys))
+    alone = [jax.jit(one.epoch)(one.init(key))[1].train_loss for key in keys]
+    np.testing.assert_allclose(metrics.train_loss, alone, rtol=1e-6)
