@@ -20,6 +20,7 @@ from analogjax.pulses._lines import largest as largest
 from analogjax.pulses._lines import outer_sum as outer_sum
 from analogjax.pulses._scheme import PulseScheme as PulseScheme
 from analogjax.pulses._sent import Sent as Sent
+from analogjax.pulses._single import in_single as in_single
 from analogjax.pulses._words import draw_words as draw_words
 from analogjax.pulses._words import uniform as uniform
 
@@ -32,6 +33,7 @@ __all__ = [
     "Sent",
     "change_if",
     "draw_words",
+    "in_single",
     "largest",
     "outer_sum",
     "uniform",

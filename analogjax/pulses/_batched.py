@@ -15,7 +15,7 @@ from analogjax.pulses._counts import count_at_once, count_in_turn
 from analogjax.pulses._in_place import change_if
 from analogjax.pulses._lines import Lines, cut_trains, line_probabilities
 from analogjax.pulses._mesh import on_one_cpu
-from analogjax.pulses._scheme import PulseScheme
+from analogjax.pulses._scheme import PulseScheme, check_length
 from analogjax.pulses._send_list import MANY
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._tally import tallied
@@ -63,6 +63,10 @@ class BatchedPulses(PulseScheme):
     desired_bl: int = 31
     update_management: bool = True
     update_bl_management: bool = True
+
+    def check_fields(self) -> None:
+        """Raises a ValueError if the length of the trains is not valid."""
+        check_length("BatchedPulses", self.desired_bl)
 
     def send_pulses(
         self,

@@ -10,7 +10,7 @@ from analogjax.devices import AnyCells, Device
 from analogjax.pulses._bits import send_bits
 from analogjax.pulses._deterministic import send_deterministic
 from analogjax.pulses._lines import cut_trains, line_probabilities
-from analogjax.pulses._scheme import PulseScheme
+from analogjax.pulses._scheme import PulseScheme, check_length
 from analogjax.pulses._sent import Sent
 from analogjax.pulses._tally import tallied
 
@@ -41,7 +41,7 @@ class CoincidencePulses(PulseScheme):
         :math:`\mathrm{round}(\mathrm{round}(BL\, p_x)\, \mathrm{round}(BL\, p_\delta) / BL)`.
 
     Raises:
-      ValueError: when pulses are sent, for a pulse type that there is not.
+      ValueError: by a rule, or when pulses are sent, for a pulse type that there is not.
 
     Reference: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Gokmen, Onen, Haensch,
     Front. Neurosci. 11:538 (2017), section 2.2 (the managements).
@@ -64,6 +64,15 @@ class CoincidencePulses(PulseScheme):
     update_bl_management: bool = True
     pulse_type: PulseType = "stochastic"
 
+    def check_fields(self) -> None:
+        """Raises a ValueError if the length of the trains or the pulse type is not valid."""
+        check_length("CoincidencePulses", self.desired_bl)
+        if self.pulse_type not in get_args(PulseType):
+            raise ValueError(
+                f"pulse_type must be one of {', '.join(get_args(PulseType))}, got "
+                f"{self.pulse_type!r}."
+            )
+
     def send_pulses(
         self,
         key: jax.Array,
@@ -75,11 +84,6 @@ class CoincidencePulses(PulseScheme):
         learning_rate,
     ) -> Sent:
         """All samples in turn, slot by slot."""
-        if self.pulse_type not in get_args(PulseType):
-            raise ValueError(
-                f"pulse_type must be one of {', '.join(get_args(PulseType))}, got "
-                f"{self.pulse_type!r}."
-            )
         lines = line_probabilities(
             x,
             d,

@@ -13,7 +13,7 @@ from analogjax.pulses._lines import (
     pulse_statistics,
     unlimited_statistics,
 )
-from analogjax.pulses._scheme import PulseScheme
+from analogjax.pulses._scheme import PulseScheme, check_length
 from analogjax.pulses._sent import Sent
 
 
@@ -57,6 +57,11 @@ class ExpectedPulses(PulseScheme):
     update_management: bool = True
     update_bl_management: bool = True
     noise: bool = False
+
+    def check_fields(self) -> None:
+        """Raises a ValueError if the length of the trains is not valid."""
+        if self.desired_bl is not None:
+            check_length("ExpectedPulses", self.desired_bl)
 
     def send_pulses(
         self,

@@ -123,6 +123,7 @@ def largest(vectors: jax.Array) -> jax.Array:
       >>> largest(jnp.array([[1.0, -3.0], [0.5, 0.0]])).tolist()
       [[3.0], [0.5]]
     """
+    vectors = jnp.asarray(vectors, jnp.float32)
     if on_mesh():
         return jnp.abs(vectors).max(axis=-1, keepdims=True)
     while vectors.shape[-1] > 32:

@@ -34,7 +34,7 @@ class Progress(NamedTuple):
 
     Attributes:
       w: the weights.
-      total: number of up and of down pulses of all crosspoints so far, int32, ``(2,)``.
+      total: number of up and of down pulses of all crosspoints so far, uint32, ``(2,)``.
       seen: number of list entries so far, uint32; the address of their noise.
     """
 
@@ -45,11 +45,12 @@ class Progress(NamedTuple):
     @classmethod
     def start(cls, w) -> "Progress":
         """Before the first pulse."""
-        return cls(jax.tree.map(jnp.ravel, w), jnp.zeros(2, jnp.int32), jnp.uint32(0))
+        return cls(jax.tree.map(jnp.ravel, w), jnp.zeros(2, jnp.uint32), jnp.uint32(0))
 
     def outcome(self, shape: tuple[int, int]) -> tuple[Any, jax.Array]:
-        """The weights, of the given shape, and the total."""
-        return jax.tree.map(lambda part: part.reshape(shape), self.w), self.total
+        """The weights, of the given shape, and the total, float32."""
+        w = jax.tree.map(lambda part: part.reshape(shape), self.w)
+        return w, self.total.astype(jnp.float32)
 
 
 def send_counts(
@@ -121,6 +122,6 @@ def send_list(
     by_sign = jnp.stack([~pulses.down, pulses.down])
     return Progress(
         w,
-        total=progress.total + jnp.sum(by_sign * pulses.times, axis=1),
+        total=progress.total + jnp.sum(by_sign * pulses.times, axis=1).astype(jnp.uint32),
         seen=progress.seen + jnp.uint32(size),
     )

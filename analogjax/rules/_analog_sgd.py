@@ -7,7 +7,7 @@ import optax
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import device_list
+from analogjax.rules._checks import device_list, pulse_scheme
 from analogjax.rules._readout import Readout
 from analogjax.rules._transfer_chain import TransferChain
 
@@ -41,8 +41,10 @@ def analog_sgd(
       up and down have already cancelled: that is faster and flatters the device.
 
     Raises:
-      ValueError: if the learning rate is negative, a device field out of range, a parameter not a
-        matrix, or the factors do not fit.
+      ValueError: if the learning rate is negative or not finite, a device field out of range, a
+        parameter not a matrix, or factors or state do not fit. A learning rate that a schedule or
+        a tracer hides is seen by ``update`` outside of ``jit``; inside, the updates are NaN.
+      TypeError: if an argument is of another kind.
 
     Reference: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Wu et al., arXiv:2406.12774.
 
@@ -71,7 +73,7 @@ def analog_sgd(
         rates=(),
         scale_rates=False,
         readout=Readout(),
-        pulses=pulses or BatchedPulses(),
+        pulses=pulse_scheme("pulses", pulses),
         transfer_pulses=BatchedPulses(),
     )
     return analog_transformation(learning_rate, rule, key=key)

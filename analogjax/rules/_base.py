@@ -8,19 +8,21 @@ import numpy as np
 import optax
 
 from analogjax.devices import is_concrete
+from analogjax.pulses import in_single
 from analogjax.rules._alike import map_alike
 from analogjax.rules._checks import (
     as_key,
     check_finite,
     check_rate,
+    check_warm_start,
     is_finite,
     matrix_shape,
 )
 from analogjax.rules._paths import leaf_address, leaf_name
 from analogjax.rules._signal import Signal
 from analogjax.rules._signals import pairs_by_name, signal_of
-from analogjax.rules._single import in_single
 from analogjax.rules._warm_start import WarmStart
+from analogjax.tiles import Tile
 
 
 class MatrixRule(Protocol):
@@ -95,10 +97,12 @@ def analog_transformation(
 
     Raises:
       ValueError: if the learning rate is negative; by ``update``, for trees, states and factors
-        that do not fit or are not finite.
-      TypeError: by ``update``, for factors of another name.
+        that do not fit or are not finite, and for a schedule that gives such a rate.
+      TypeError: if the learning rate is no number or the warm start none; by ``update``, for
+        factors of another name.
     """
     check_rate("learning_rate", learning_rate)
+    check_warm_start(warm_start)
 
     @in_single
     def init_fn(params):
@@ -115,11 +119,13 @@ def analog_transformation(
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
     def update_all(updates, state, params, value, factors):
-        """The updates in float32, the new state, and whether each signal is finite."""
+        """The updates in float32, the new state, whether each signal is finite, and the rate."""
         stages, stage = state.warm_start, None
         if warm_start is not None:
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
+        check_rate("learning_rate", rate)
+        valid = is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0))
         count = optax.safe_increment(state.count)
         pairs = None if factors is None else pairs_by_name(factors)
         leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
@@ -137,8 +143,7 @@ def analog_transformation(
             return own_state, rule.effective(own_state)
 
         states = [state.weights[name] for name in names]
-        for name, own_state, (_, gradient) in zip(names, states, leaves, strict=True):
-            _check_shape(name, jax.eval_shape(rule.effective, own_state).shape, gradient)
+        _check_states(rule, state.key, names, states, [gradient for _, gradient in leaves])
         stepped = map_alike(step, list(zip(keys, states, signals, strict=True)))
         new, weights, finite = [], {}, {}
         matrices = zip(names, signals, jax.tree.leaves(params), stepped, strict=True)
@@ -147,9 +152,9 @@ def analog_transformation(
             change = w.reshape(param.shape) - param.astype(jnp.float32)
             # Pulse counts of a NaN are silently zero, so that a broken loss would look like a
             # network that merely stops learning.
-            new.append(change + jnp.where(finite[name], 0.0, jnp.nan))
+            new.append(change + jnp.where(finite[name] & valid, 0.0, jnp.nan))
         state = AnalogState(count, state.key, stages, weights)
-        return jax.tree.unflatten(treedef, new), state, finite
+        return jax.tree.unflatten(treedef, new), state, finite, rate
 
     compiled = jax.jit(update_all)
 
@@ -163,7 +168,8 @@ def analog_transformation(
             )
         given = updates, state, params, value, factors
         traced = not all(map(is_concrete, jax.tree.leaves(given)))
-        new, state, finite = in_single(update_all if traced else compiled)(*given)
+        new, state, finite, rate = in_single(update_all if traced else compiled)(*given)
+        check_rate("learning_rate", rate)
         check_finite(finite)
         return jax.tree.map(lambda new, old: new.astype(old.dtype), new, updates), state
 
@@ -179,13 +185,40 @@ def _check_same(names: list[str], weights: dict[str, Any]) -> None:
         )
 
 
-def _check_shape(name: str, shape: tuple[int, ...], gradient: jax.Array) -> None:
-    """Raises a ValueError if the state of a parameter was made for another shape."""
-    if matrix_shape(name, gradient) != shape:
-        raise ValueError(
-            f"The state of '{name}' was made for a matrix of shape {shape}, but its gradient has "
-            f"the shape {gradient.shape}: make a new state with init."
-        )
+def _check_states(rule: MatrixRule, key, names: list[str], states: list, gradients: list) -> None:
+    """Raises a ValueError if the state of a parameter was made for another shape or rule."""
+    outlines: dict[tuple[int, int], Any] = {}
+    for name, state, gradient in zip(names, states, gradients, strict=True):
+        shape = matrix_shape(name, gradient)
+        if shape not in outlines:
+            w = jax.ShapeDtypeStruct(shape, jnp.float32)
+            outlines[shape] = _outline(jax.eval_shape(rule.init, key, w))
+        tree, shapes = _outline(state)
+        own = tree == outlines[shape][0]
+        made_for = jax.eval_shape(rule.effective, state).shape if own else shape
+        if made_for != shape:
+            raise ValueError(
+                f"The state of '{name}' was made for a matrix of shape {made_for}, but its "
+                f"gradient has the shape {gradient.shape}: make a new state with init."
+            )
+        if not own or shapes != outlines[shape][1]:
+            raise ValueError(
+                f"The state of '{name}' was made by a rule of other settings, such as another "
+                f"number of tiles: update with the rule that made it, or make a new state with "
+                f"init."
+            )
+
+
+def _outline(state) -> tuple[Any, list[tuple[int, ...]]]:
+    """The tree and the shapes of a state, but for the constants of its crosspoints."""
+    # What spreads are zero may be known to init and not to an update that is traced.
+    weights = jax.tree.map(
+        lambda node: node.w if isinstance(node, Tile) else node,
+        state,
+        is_leaf=lambda node: isinstance(node, Tile),
+    )
+    leaves, tree = jax.tree.flatten(weights)
+    return tree, [jnp.shape(leaf) for leaf in leaves]
 
 
 def _step_keys(key, names: list[str], num_keys: int) -> list[jax.Array]:

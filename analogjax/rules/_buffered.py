@@ -10,7 +10,7 @@ import numpy as np
 
 from analogjax.devices import Device
 from analogjax.pulses import BatchedPulses, PulseScheme, change_if
-from analogjax.rules._checks import check_count, check_range, check_rate, device_list
+from analogjax.rules._checks import check_count, check_range, check_rate, device_list, pulse_scheme
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout, readout
 from analogjax.rules._send_gradient import send_gradient
@@ -228,6 +228,14 @@ def buffered_settings(
     """The fields that these rules share; raises a ValueError if an argument is out of range."""
     check_rate("transfer_lr", transfer_lr)
     slow, fast = device_list(device, 2)
+    if transfer_pulses is None:
+        # Without update management the line that is on would pulse in 1 / sqrt(max_pulses) of the
+        # slots only, while the buffer is debited for all pulses.
+        transfer_pulses = BatchedPulses(
+            desired_bl=check_count("max_pulses", max_pulses),
+            update_management=True,
+            update_bl_management=False,
+        )
     return {
         "devices": (*[slow] * (len(scales) - 1), fast),
         "scales": scales,
@@ -235,11 +243,6 @@ def buffered_settings(
         "transfer_lr": transfer_lr,
         "scale_transfer_lr": scale_transfer_lr,
         "readout": readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
-        "pulses": pulses or BatchedPulses(),
-        "transfer_pulses": transfer_pulses
-        or BatchedPulses(
-            desired_bl=check_count("max_pulses", max_pulses),
-            update_management=False,
-            update_bl_management=False,
-        ),
+        "pulses": pulse_scheme("pulses", pulses),
+        "transfer_pulses": pulse_scheme("transfer_pulses", transfer_pulses),
     }

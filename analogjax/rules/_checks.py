@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices import Device, check_at_least_0, check_device, is_concrete
-from analogjax.pulses import Factors, largest
+from analogjax.pulses import BatchedPulses, Factors, PulseScheme, largest
 from analogjax.rules._signal import Signal
 
 
 def check_rate(name: str, rate) -> None:
-    """Raises a ValueError if a rate that can be seen, no schedule, is negative or not a number."""
-    if callable(rate):
+    """Raises if a rate that can be seen, no schedule, is no number, negative or not finite."""
+    if callable(rate) and not isinstance(rate, type):
         return
+    _check_number(name, "one number or a schedule", rate)
     if jnp.ndim(rate) != 0:
         raise ValueError(
             f"{name} must be one number or a schedule, got an array of shape {jnp.shape(rate)}."
@@ -24,12 +25,13 @@ def check_rate(name: str, rate) -> None:
 
 
 def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
-    """Raises a ValueError if a value that can be seen is outside ``[low, high]``."""
+    """Raises if a value that can be seen is no number or outside ``[low, high]``."""
     if callable(value):
         raise ValueError(
             f"{name} must be a number, got a function: only rates may be schedules; set other "
             f"numbers step by step with optax.inject_hyperparams."
         )
+    _check_number(name, "a number", value)
     if not is_concrete(value):
         return
     v = np.asarray(value)
@@ -45,9 +47,16 @@ def check_count(name: str, value, at_least: int = 1) -> int:
             f"{name} must be a Python int known before tracing; with optax.inject_hyperparams, "
             f"name it in static_args."
         )
+    _check_number(name, f"a whole number of at least {at_least}", value)
     if isinstance(value, bool) or not float(value).is_integer() or value < at_least:
         raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
     return int(value)
+
+
+def _check_number(name: str, what: str, value) -> None:
+    """Raises a TypeError if a value is neither a number nor an array of them."""
+    if not isinstance(value, int | float | np.ndarray | np.generic | jax.Array):
+        raise TypeError(f"{name} must be {what}, got {value!r}.")
 
 
 def check_choice(name: str, value, choices: Sequence[str]) -> None:
@@ -82,6 +91,27 @@ def device_list(device, num_tiles: int) -> tuple[Device, ...]:
     return devices
 
 
+def pulse_scheme(name: str, pulses: PulseScheme | None) -> PulseScheme:
+    """The scheme, or by default the fast one; raises if it is none or a field is not valid."""
+    if pulses is None:
+        return BatchedPulses()
+    if not isinstance(pulses, PulseScheme):
+        raise TypeError(
+            f"{name} must be a scheme of analogjax.pulses such as BatchedPulses(), got {pulses!r}."
+        )
+    pulses.check_fields()
+    return pulses
+
+
+def check_warm_start(warm_start) -> None:
+    """Raises a TypeError if something neither decides the stage of a warm start nor is None."""
+    decides = hasattr(warm_start, "advance") and not isinstance(warm_start, type)
+    if warm_start is not None and not decides:
+        raise TypeError(
+            f"warm_start must be None or one such as Stages(500) or Plateau(), got {warm_start!r}."
+        )
+
+
 def matrix_shape(name: str, leaf) -> tuple[int, int]:
     """The shape ``(in, out)`` a parameter has on an array: all leading axes are inputs."""
     shape = jnp.shape(leaf)
@@ -89,6 +119,11 @@ def matrix_shape(name: str, leaf) -> tuple[int, int]:
         raise ValueError(
             f"Parameter '{name}' has shape {shape}: an analog rule needs a matrix. Give vectors "
             f"to an ordinary optimizer, with optax.partition and analogjax.nn.labels."
+        )
+    if 0 in shape:
+        raise ValueError(
+            f"Parameter '{name}' has shape {shape}: an array needs at least one input and one "
+            f"output line. Leave the layer out, or give it to an ordinary optimizer."
         )
     return math.prod(shape[:-1]), shape[-1]
 

@@ -198,8 +198,9 @@ def chopped_tiki_taka(
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
         and wires do to it; perfect by default.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
-      transfer_pulses: scheme of the writing; by default trains of ``max_pulses`` slots without
-        managements, in which a crosspoint with :math:`|n| = n_{max}` gets exactly its pulses.
+      transfer_pulses: scheme of the writing; by default trains of ``max_pulses`` slots with update
+        management, in which a crosspoint with :math:`|n| = n_{max}` gets exactly its pulses, and
+        any other as many on average.
 
     Returns:
       An optax gradient transformation; takes ``factors=`` as :func:`analogjax.analog_sgd` does.

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from analogjax.devices import Device, draw_uniform, is_zero, ratio
-from analogjax.pulses import BatchedPulses, PulseScheme, change_if, largest, outer_sum
+from analogjax.devices import Device, draw_uniform, ratio
+from analogjax.pulses import PulseScheme, change_if, largest, outer_sum
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, check_range, device_list
+from analogjax.rules._checks import check_count, check_range, device_list, pulse_scheme
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     TileStack,
@@ -55,9 +55,9 @@ class _MixedPrecision:
 
     def init(self, key: jax.Array, w: jax.Array) -> MixedPrecisionState:
         stack = program_stack(key, (self.device,), w, jnp.ones(1))
-        return MixedPrecisionState(
-            stack, jnp.zeros_like(w), None if is_zero(self.momentum) else jnp.zeros_like(w)
-        )
+        # An array that is zero is a hyperparameter, which may rise.
+        none = isinstance(self.momentum, int | float) and self.momentum == 0
+        return MixedPrecisionState(stack, jnp.zeros_like(w), None if none else jnp.zeros_like(w))
 
     def effective(self, state: MixedPrecisionState) -> jax.Array:
         return effective_weight(state.stack)
@@ -188,7 +188,7 @@ def mixed_precision(
         x_bins=x_bins,
         d_bins=d_bins,
         stochastic_rounding=stochastic_rounding,
-        pulses=pulses or BatchedPulses(),
+        pulses=pulse_scheme("pulses", pulses),
     )
     quantised = bool(x_bins or d_bins)
     return analog_transformation(learning_rate, rule, key=key, use_factors=quantised)

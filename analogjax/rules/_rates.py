@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from analogjax.devices import is_concrete
 from analogjax.rules._checks import check_count, check_range, check_rate
 
 
@@ -17,15 +18,16 @@ def value_at(rate, count: jax.Array):
 
 def is_several(value) -> bool:
     """Whether there is one for each tile: a sequence or an array, no number and no schedule."""
-    return isinstance(value, Sequence) or (not callable(value) and jnp.ndim(value) > 0)
+    sequence = isinstance(value, Sequence) and not isinstance(value, str)
+    return sequence or getattr(value, "ndim", 0) > 0
 
 
 def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
     """The significance of each tile, from gamma (tile n has its nth power) or from all of them.
 
     Raises:
-      ValueError: if there are more or fewer of them than tiles, or one is outside of (0, 1], or
-        [0, 1] if not ``open_low``.
+      ValueError: if there are more or fewer of them than tiles, the first is not 1, or one is
+        outside of (0, 1], or [0, 1] if not ``open_low``.
     """
     if not is_several(gamma):
         check_range("gamma", gamma, 0.0, 1.0, open_low=open_low)
@@ -37,6 +39,11 @@ def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
         )
     for part in gamma:
         check_range("gamma", part, 0.0, 1.0, open_low=open_low)
+    if is_concrete(gamma[0]) and gamma[0] != 1:
+        raise ValueError(
+            f"gamma must start with 1, the significance of the tile that holds the initial "
+            f"weights, got {gamma}: divide all of them by the first."
+        )
     return jnp.stack([jnp.asarray(part, jnp.float32) for part in gamma])
 
 

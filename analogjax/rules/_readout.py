@@ -1,6 +1,7 @@
 """Which lines of a tile a transfer reads, and through what."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -47,12 +48,22 @@ class Readout:
         size = tile.shape[self.axis]
         if self.random:
             return jax.random.randint(jax.random.fold_in(key, _ORDER), (), 0, size)
-        return transfer * self.count(tile) % size
+        return transfer % self._round(tile) * self.count(tile) % size
 
     def sweeps(self, tile: Tile, transfer) -> jax.Array:
         """How many times all lines had been read before each line of a transfer, ``(lines, 1)``."""
-        count = self.count(tile)
-        return ((transfer * count + jnp.arange(count)) // tile.shape[self.axis])[:, None]
+        count, size = self.count(tile), tile.shape[self.axis]
+        rounds, turn = transfer // self._round(tile), transfer % self._round(tile)
+        lines = turn * count + jnp.arange(count)
+        return (rounds * (self._round(tile) * count // size) + lines // size)[:, None]
+
+    def _round(self, tile: Tile) -> int:
+        """Transfers after which the same lines come again.
+
+        The lines of fewer transfers can be counted in int32; those of all transfers pass 2^31.
+        """
+        size = tile.shape[self.axis]
+        return size // math.gcd(size, self.count(tile))
 
     def take(self, tile: Tile, tree, first):
         """The lines that a transfer reads or writes, of matrices of the shape of a tile."""
@@ -93,4 +104,4 @@ def readout(reads: float | None, lines: Lines, order: Order, through: Read | Non
 
 
 def _is_share(reads) -> bool:
-    return isinstance(reads, float) and 0 < reads < 1
+    return isinstance(reads, float | np.floating) and 0 < float(reads) < 1

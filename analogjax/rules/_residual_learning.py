@@ -8,9 +8,15 @@ import numpy as np
 import optax
 
 from analogjax.devices import Device
-from analogjax.pulses import BatchedPulses, PulseScheme
+from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_choice, check_count, check_range, device_list
+from analogjax.rules._checks import (
+    check_choice,
+    check_count,
+    check_range,
+    device_list,
+    pulse_scheme,
+)
 from analogjax.rules._rates import periods, rates, scales
 from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
@@ -103,9 +109,10 @@ def residual_learning(
 
     Raises:
       ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1, gamma outside (0, 1],
-        a sequence has the wrong length, the threshold is negative or a function, the loss is
-        missing, there are too few tiles for ``warm_start_from``, or ``warm_start_every`` is given
-        with "next", which has the periods of the chain.
+        a sequence has the wrong length or, of gamma, does not start with 1, the threshold is
+        negative or a function, the loss is missing, there are too few tiles for
+        ``warm_start_from``, or ``warm_start_every`` is given with "next", which has the periods of
+        the chain.
 
     Reference: Li et al., arXiv:2510.02516, equations (6) and (7), Algorithm 1.
 
@@ -147,8 +154,8 @@ def residual_learning(
         chain=chain,
         hub=hub,
         warm_period=check_count("warm_start_every", warm_start_every),
-        pulses=pulses or BatchedPulses(),
-        transfer_pulses=transfer_pulses or BatchedPulses(),
+        pulses=pulse_scheme("pulses", pulses),
+        transfer_pulses=pulse_scheme("transfer_pulses", transfer_pulses),
         threshold=transfer_threshold,
     )
     if num_tiles == 1:

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from analogjax.devices import Device
-from analogjax.pulses import BatchedPulses, PulseScheme
+from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._buffered import (
     SLOW,
@@ -21,7 +21,7 @@ from analogjax.rules._buffered import (
     buffered_settings,
     with_share,
 )
-from analogjax.rules._checks import check_range
+from analogjax.rules._checks import check_range, pulse_scheme
 from analogjax.rules._readout import Lines, Order, Read
 
 
@@ -126,7 +126,7 @@ def residual_learning_v2(
             transfer_order=transfer_order,
             transfer_read=transfer_read,
             pulses=pulses,
-            transfer_pulses=transfer_pulses or BatchedPulses(),
+            transfer_pulses=pulse_scheme("transfer_pulses", transfer_pulses),
         ),
     )
     return analog_transformation(learning_rate, rule, key=key)

@@ -6,9 +6,9 @@ import jax
 import optax
 
 from analogjax.devices import Device
-from analogjax.pulses import BatchedPulses, PulseScheme
+from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, device_list
+from analogjax.rules._checks import check_count, device_list, pulse_scheme
 from analogjax.rules._rates import periods, rates, scales
 from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain
@@ -51,7 +51,7 @@ def tiki_taka(
       key: PRNG key or seed of all crosspoints and pulses.
       num_tiles: K, at least 2.
       gamma: share of the fast array in the weight, in [0, 1]; with more tiles that of each
-        relative to the one before, or the shares of all tiles, the slowest first.
+        relative to the one before, or the shares of all tiles, 1 (of the slowest) first.
       transfer_lr: :math:`\beta`, change of the slow array per unit of the fast one at a transfer;
         in pulses, ``transfer_lr * |A| / granularity``. A number or a schedule for all, or one for
         each tile but the last.
@@ -72,7 +72,8 @@ def tiki_taka(
 
     Raises:
       ValueError: as :func:`analogjax.analog_sgd`, or if a period is below 1, periods do not
-        increase towards the slow tiles, gamma is outside [0, 1] or a sequence has the wrong length.
+        increase towards the slow tiles, gamma is outside [0, 1], or a sequence has the wrong length
+        or, of gamma, does not start with 1.
 
     Reference: Gokmen and Haensch, Front. Neurosci. 14:103 (2020), algorithm 1; Wu et al.,
     arXiv:2406.12774, section 4.
@@ -94,7 +95,7 @@ def tiki_taka(
         rates=rates(transfer_lr, num_tiles - 1),
         scale_rates=scale_transfer_lr,
         readout=readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
-        pulses=pulses or BatchedPulses(),
-        transfer_pulses=transfer_pulses or BatchedPulses(),
+        pulses=pulse_scheme("pulses", pulses),
+        transfer_pulses=pulse_scheme("transfer_pulses", transfer_pulses),
     )
     return analog_transformation(learning_rate, rule, key=key)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analogjax.devices import ConstantStep
-from analogjax.pulses import BatchedPulses, CoincidencePulses
+from analogjax.pulses import BatchedPulses, CoincidencePulses, Sent
 
 KEY = jax.random.key(5)
 SHAPE = (64, 48)  # Large enough for the default to list.
@@ -55,3 +55,9 @@ def test_the_default_sends_the_pulses_of_the_exact_scheme_while_they_are_few():
         for scheme in (BatchedPulses(), CoincidencePulses())
     )
     jax.tree.map(np.testing.assert_array_equal, by_default, exact)
+
+
+def test_a_total_beyond_int32_is_still_the_sum():
+    number = jnp.full((3000, 2), 10**6, jnp.int32)
+    total = jax.jit(lambda: Sent.summed(None, number, number + 1))().total
+    np.testing.assert_allclose(total, [6e9, 6e9 + 6e3], rtol=1e-6)

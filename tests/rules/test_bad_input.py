@@ -4,11 +4,13 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from problems import RULES, SHAPE, batch, factory, gradient, make
 
 import analogjax
 from analogjax.devices import SoftBounds
+from analogjax.pulses import BatchedPulses, CoincidencePulses
 
 DEVICE = SoftBounds()
 PARAMS = {"layer": {"kernel": jnp.zeros(SHAPE)}}
@@ -102,6 +104,18 @@ SETTINGS = [
         "gamma has 2 significances for 3 tiles",
     ),
     ("residual_learning", {"gamma": (1.0, 1.5), "num_tiles": 2}, r"gamma .*, got 1\.5"),
+    (
+        "residual_learning",
+        {"gamma": (0.5, 0.25), "num_tiles": 2},
+        r"gamma must start with 1, .* got \(0\.5, 0\.25\): divide all of them by the first",
+    ),
+    ("tiki_taka", {"gamma": (0.0, 1.0)}, r"gamma must start with 1, .* got \(0\.0, 1\.0\)"),
+    ("analog_sgd", {"pulses": BatchedPulses(desired_bl=0)}, r"BatchedPulses\.desired_bl.* got 0"),
+    (
+        "tiki_taka",
+        {"transfer_pulses": CoincidencePulses(pulse_type="any")},
+        "pulse_type must be one of .*, got 'any'",
+    ),
     ("residual_learning", {"gamma": lambda count: 0.5}, "gamma must be a number, got a function"),
     (
         "residual_learning",
@@ -174,6 +188,81 @@ def test_setting_out_of_range(name, settings, message):
     settings = {"learning_rate": 0.1, "device": DEVICE, "key": 0, **settings}
     with pytest.raises(ValueError, match=message):
         getattr(analogjax, name)(**settings)
+
+
+OF_ANOTHER_KIND = [
+    ("analog_sgd", {"learning_rate": None}, "learning_rate must be one number or a .*, got None"),
+    ("analog_sgd", {"learning_rate": "0.1"}, "learning_rate must be one number .*, got '0.1'"),
+    ("analog_sgd", {"pulses": "batched"}, r"pulses must be a scheme .*\(\), got 'batched'"),
+    ("tiki_taka_v2", {"pulses": BatchedPulses}, r"pulses must be a scheme .*, got <class"),
+    ("tiki_taka_v2", {"transfer_pulses": "x"}, "transfer_pulses must be a scheme .*, got 'x'"),
+    ("residual_learning", {"transfer_pulses": 3}, "transfer_pulses must be a scheme .*, got 3"),
+    ("residual_learning", {"warm_start": 500}, r"None or one such as Stages\(500\).*, got 500"),
+    ("residual_learning", {"warm_start": analogjax.Stages}, "warm_start must be .*, got <class"),
+    ("residual_learning", {"num_tiles": None}, "num_tiles must be a whole number .*, got None"),
+    ("residual_learning", {"transfer_every": None}, "transfer_every must be .*, got None"),
+    ("residual_learning", {"gamma": None}, "gamma must be a number, got None"),
+    ("residual_learning", {"gamma": "0.5"}, "gamma must be a number, got '0.5'"),
+    ("tiki_taka_v2", {"momentum": None}, "momentum must be a number, got None"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "message"), OF_ANOTHER_KIND)
+def test_setting_of_another_kind(name, settings, message):
+    settings = {"learning_rate": 0.1, "device": DEVICE, "key": 0, **settings}
+    with pytest.raises(TypeError, match=message):
+        getattr(analogjax, name)(**settings)
+
+
+def test_share_of_any_real_type():
+    rule = make("tiki_taka", reads_per_transfer=np.float32(0.5))
+    params = {"w": jnp.zeros((4, 2))}
+    _, state = rule.update(params, rule.init(params), params)
+    assert state.weights["w"].reads.exact().tolist() == [0.0, 2.0]
+
+
+@everywhere
+def test_parameter_without_lines(name):
+    with pytest.raises(ValueError, match=r"'w' has shape \(3, 0\): an array needs at least one"):
+        make(name).init({"w": jnp.zeros((3, 0))})
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
+def test_schedule_that_leaves_the_range(rate):
+    """Seen outside of ``jit``; inside, the updates are not finite."""
+    rule = make("analog_sgd", lambda count: jnp.where(count < 1, 0.1, rate))
+    state, update = rule.init(PARAMS), jax.jit(rule.update)
+    updates, state = update(PARAMS, state, PARAMS)
+    assert jnp.isfinite(updates["layer"]["kernel"]).all()
+    assert jnp.isnan(update(PARAMS, state, PARAMS)[0]["layer"]["kernel"]).all()
+    with pytest.raises(ValueError, match=rf"learning_rate must be a finite .* got {rate}"):
+        rule.update(PARAMS, state, PARAMS)
+
+
+def test_schedule_of_several_rates():
+    rule = make("analog_sgd", lambda count: jnp.ones(2))
+    with pytest.raises(ValueError, match=r"learning_rate must be one number .* shape \(2,\)"):
+        rule.update(PARAMS, rule.init(PARAMS), PARAMS)
+
+
+THREE_TILES = {"num_tiles": 3, "transfer_every": (4, 2)}
+OTHER_RULES = {
+    "fewer tiles": (("tiki_taka", {}), ("tiki_taka", THREE_TILES)),
+    "more tiles": (("tiki_taka", THREE_TILES), ("tiki_taka", {})),
+    "another rule": (("analog_sgd", {}), ("tiki_taka_v2", {})),
+    "other lines": (
+        ("chopped_tiki_taka", {}),
+        ("chopped_tiki_taka", {"transfer_lines": "outputs"}),
+    ),
+    "momentum": (("mixed_precision", {}), ("mixed_precision", {"momentum": 0.5})),
+}
+
+
+@pytest.mark.parametrize(("made_by", "given_to"), OTHER_RULES.values(), ids=OTHER_RULES)
+def test_state_of_a_rule_of_other_settings(made_by, given_to):
+    state = make(made_by[0], **made_by[1]).init(PARAMS)
+    with pytest.raises(ValueError, match="state of 'layer/kernel' was made by a rule of other"):
+        make(given_to[0], **given_to[1]).update(PARAMS, state, PARAMS)
 
 
 def test_count_that_jax_traces_names_the_remedy():

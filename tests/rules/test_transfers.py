@@ -12,10 +12,13 @@ import analogjax
 from analogjax.devices import ConstantStep
 from analogjax.periphery import AnalogIO, mvm
 from analogjax.pulses import ExpectedPulses, Factors
+from analogjax.rules._readout import Readout
+from analogjax.tiles import Tile
 
 # Unbounded steps without variation: a transfer adds exactly rate times what was read.
 DEVICE = ConstantStep(dw_min=0.01, w_max=1e6, w_min=-1e6).without_variation()
 EXPECTED = {"pulses": ExpectedPulses(), "transfer_pulses": ExpectedPulses()}
+KEY = jax.random.key(0)
 SHAPE = (5, 3)
 FAST = jnp.arange(1.0, 16.0).reshape(SHAPE)
 
@@ -55,6 +58,47 @@ def test_lines_come_in_turn(lines, axis, reads, counts):
         for k in range(counts[axis]):
             expected[step:, (step * counts[axis] + k) % size] += 1
     np.testing.assert_allclose(times, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("reads", [1, 7, 0.4, None])
+def test_lines_are_known_after_billions_of_them(reads):
+    size, readout = 1000, Readout(reads=reads)
+    tile = Tile(jnp.zeros((size, 1)), ())
+    count = readout.count(tile)
+
+    @jax.jit
+    def lines_and_sweeps(transfer):
+        return readout.first(KEY, tile, transfer), readout.sweeps(tile, transfer)[:, 0]
+
+    for transfer in (0, 3, 999, 2_147_490, 2**31 - 1):
+        first, sweeps = lines_and_sweeps(jnp.int32(transfer))
+        lines = [transfer * count + n for n in range(count)]
+        assert int(first) == lines[0] % size
+        assert sweeps.tolist() == [line // size for line in lines]
+
+
+WRITTEN = [analogjax.tiki_taka_v2, functools.partial(analogjax.chopped_tiki_taka, chop_prob=0.0)]
+
+
+@pytest.mark.parametrize("factory", WRITTEN)
+def test_as_many_pulses_are_written_as_leave_the_buffer(factory):
+    size = 400
+    rule = factory(
+        0.1, DEVICE, key=0, max_pulses=4, reads_per_transfer=None, pulses=ExpectedPulses()
+    )
+    params = {"w": jnp.zeros((size, 4))}
+    state = rule.init(params)
+    own = state.weights["w"]
+    read = jnp.tile(DEVICE.dw_min * jnp.array([9.5, -9.5, 2.5, 0.5]), (size, 1))
+    tiles = own.stack.tiles[0], own.stack.tiles[1]._replace(w=read)
+    own = own._replace(stack=own.stack._replace(tiles=tiles))
+    state = state._replace(weights={"w": own})
+    _, state = jax.jit(rule.update)(params, state, params)
+    pulses = np.asarray(state.weights["w"].stack.tiles[0].w) / DEVICE.dw_min
+    np.testing.assert_allclose(pulses[:, :2], np.tile([4.0, -4.0], (size, 1)), rtol=1e-4)
+    # Binomial(4, 1/2) in each line.
+    assert abs(pulses[:, 2].mean() - 2) < 4.5 / np.sqrt(size)
+    assert not pulses[:, 3].any()
 
 
 def test_random_order_reads_every_line_equally_often():
@@ -220,6 +264,22 @@ def test_mixed_precision_with_momentum_gathers_the_velocity():
     for _ in range(3):
         _, state = rule.update({"w": jnp.ones(SHAPE)}, state, params)
     np.testing.assert_allclose(state.weights["w"].chi, 0.001 * (1 + 1.5 + 1.75), rtol=1e-5)
+
+
+def test_momentum_that_starts_at_zero_may_rise():
+    inject = optax.inject_hyperparams(
+        analogjax.mixed_precision, static_args=("device", "transfer_every", "x_bins", "d_bins")
+    )
+    rule = inject(
+        0.001, DEVICE, key=jax.random.key(0), momentum=lambda step: 0.5 * step,
+        transfer_every=10**6,
+    )  # fmt: skip
+    params = {"w": jnp.zeros(SHAPE)}
+    state, step = rule.init(params), jax.jit(rule.update)
+    for _ in range(2):
+        _, state = step({"w": jnp.ones(SHAPE)}, state, params)
+    own = state.inner_state.weights["w"]
+    np.testing.assert_allclose(own.chi, 0.001 * (1 + 1.5), rtol=1e-5)
 
 
 def test_mixed_precision_quantises_the_vectors():

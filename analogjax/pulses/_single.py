@@ -2,23 +2,34 @@
 
 import functools
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 
+Given = ParamSpec("Given")
+Outcome = TypeVar("Outcome")
 
-def in_single(fn: Callable) -> Callable:
+
+def in_single(fn: Callable[Given, Outcome]) -> Callable[Given, Outcome]:
     """``fn`` with every float64 of its arguments as float32, and none in what it computes.
 
     Where ``jax_enable_x64`` is on, numbers that JAX makes by itself would be twice as wide and no
     longer fit the state of the arrays.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from analogjax.pulses import in_single
+      >>> with jax.enable_x64(True):
+      ...     print(in_single(jnp.exp)(jnp.zeros(2)).dtype)
+      float32
     """
 
     @functools.wraps(fn)
-    def single(*args):
-        args = jax.tree.map(_narrow, args)
+    def single(*args, **named):
+        args, named = jax.tree.map(_narrow, (args, named))
         with jax.enable_x64(False):
-            return fn(*args)
+            return fn(*args, **named)
 
     return single
 
