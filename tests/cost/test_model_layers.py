@@ -94,5 +94,5 @@ def test_a_model_without_analog_layers_is_told_how_to_become_one():
         layers_of(nn.Dense(3), x)
     with pytest.raises(ValueError, match="No layer is analog"):
         layers_of_nnx(nnx.Linear(4, 3, rngs=nnx.Rngs(0)), x)
-    with pytest.raises(ValueError, match="No layer is analog"):
+    with pytest.raises(ValueError, match="No parameter is analog"):
         layers_of_params({"bias": jnp.ones(3)})

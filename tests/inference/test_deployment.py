@@ -203,9 +203,8 @@ def test_keeping_tiles_under_jit():
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match="must be 'analog' or 'digital', got 'pcm'"):
         program(KEY, NOISE, network(), param_labels=lambda p: jax.tree.map(lambda _: "pcm", p))
-    nothing = functools.partial(labels, analog="weight")
     with pytest.raises(ValueError, match=r"No parameter is labelled 'analog' among .*param_labels"):
-        program(KEY, NOISE, network(), param_labels=nothing)
+        program(KEY, NOISE, network(), param_labels=lambda p: jax.tree.map(lambda _: "digital", p))
     with pytest.raises(ValueError, match="w_max names 'Dense_1/kernel', but the analog weights"):
         program(KEY, NOISE, network(), w_max={"Dense_1/kernel": 1.0})
 
