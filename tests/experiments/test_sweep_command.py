@@ -12,6 +12,7 @@ from analogjax.experiments._data import checksum
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import run
+from analogjax.experiments._sweep_training import static_settings, sweep_cells
 from analogjax.nn import linen as ann
 
 SMALL = ["--train-size", "64", "--epochs", "2", "--num-tiles", "2"]
@@ -92,16 +93,15 @@ def test_rules_can_be_the_last_of_several_names(tmp_path, capsys):
     assert re.search(r"Test accuracy, 1 seed\s", said)
 
 
-@pytest.mark.usefixtures("one_layer")
-def test_states_and_bounds_that_are_swept_give_the_step(tmp_path):
-    small = [*SMALL[:2], "--epochs", "1", "--rule", "analog-sgd", "--seeds", "1"]
-    command = ["sweep", *small, "--out", str(tmp_path / "bounds"), "--over", "w_max=0.3,1.0"]
-    assert main([*command, "states=10", "w_min=-0.3"]) == 0
-    rows = rows_of(tmp_path / "bounds")
-    np.testing.assert_allclose([row["dw_min"] for row in rows], [0.06, 0.13], rtol=1e-6)
-    assert [row["states"] for row in rows] == [10.0, 10.0]
-    assert main(["sweep", *small, "--out", str(tmp_path / "step"), "--over", "dw_min=0.1"]) == 0
-    assert [row["states"] for row in rows_of(tmp_path / "step")] == [20.0]
+def test_states_and_bounds_that_are_swept_give_the_step():
+    settings = RuleSettings(rule="analog-sgd", num_tiles=6)
+    bounds = {"w_max": [0.3, 1.0], "states": [10.0], "w_min": [-0.3]}
+    cells = sweep_cells(TaskOptions(), settings, bounds, 1, "data")
+    np.testing.assert_allclose([cell["dw_min"] for cell in cells], [0.06, 0.13], rtol=1e-6)
+    assert [cell["states"] for cell in cells] == [10.0, 10.0]
+    assert "dw_min" not in static_settings(cells[0], bounds)
+    (cell,) = sweep_cells(TaskOptions(), settings, {"dw_min": [0.1]}, 1, "data")
+    assert cell["states"] == 20.0
 
 
 @pytest.mark.usefixtures("one_layer")
