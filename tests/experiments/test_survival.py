@@ -148,7 +148,9 @@ def test_killed_fifty_times_the_network_of_the_digits_ends_as_if_it_never_had_be
     check_kills(functools.partial(start, before=""), tmp_path, kills=50, epochs=240)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_signal_ends_it_after_the_epoch_with_a_checkpoint(start, tmp_path, number):
     arguments = ("--epochs", "3000", "--out", str(tmp_path))
     process = start(*arguments, "--checkpoint-every", "5")
