@@ -12,6 +12,7 @@ from analogjax.experiments._checkpoint import Checkpoints
 from analogjax.experiments._data import ImageSet, load
 from analogjax.experiments._mesh import mesh_of
 from analogjax.experiments._models import network_for
+from analogjax.experiments._training import check_epochs
 from analogjax.experiments._watch import GUARDS, Guards
 from analogjax.nn import Mapping
 
@@ -52,8 +53,7 @@ class TaskOptions:
     def check(self) -> None:
         """Raises a ValueError for what is wrong whatever the data."""
         check_seed(self.seed)
-        if self.epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {self.epochs}.")
+        check_epochs(self.epochs)
 
     def record(self) -> dict:
         """The options that decide the outcome, for the summary; where the files lie does not."""

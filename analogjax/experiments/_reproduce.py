@@ -110,17 +110,16 @@ def _chosen_cells(
     seeds = seeds[: options.seeds]
     before = read_rows(path, cells)
 
-    def is_chosen(cell: Cell) -> bool:
-        label = reproduction.label(cell)
-        return cell["seed"] in seeds and (
-            not options.only or any(part.lower() in label.lower() for part in options.only)
-        )
-
     labels = list(dict.fromkeys(map(reproduction.label, cells)))
-    for part in options.only or ():
-        if not any(part.lower() in label.lower() for label in labels):
+    wanted: set[str] = set()
+    for part in options.only or ("",):  # Which is in every label.
+        found = [label for label in labels if part.lower() in label.lower()]
+        if not found:
             raise ValueError(f"No line has {part} in its label; there are {'; '.join(labels)}.")
-    chosen = [cell for cell in cells if is_chosen(cell)]
+        wanted.update(found)
+    chosen = [
+        cell for cell in cells if cell["seed"] in seeds and reproduction.label(cell) in wanted
+    ]
     return [cell for cell in cells if cell in chosen or identity(cell) in before], len(before)
 
 

@@ -23,6 +23,7 @@ from analogjax.experiments._training import (
     RunState,
     Training,
     batch_axes,
+    check_epochs,
     make_training,
     over_seeds,
 )
@@ -143,8 +144,7 @@ def run(
 
 
 def _check_length(epochs: int, seeds: tuple[int, ...]) -> None:
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}.")
+    check_epochs(epochs)
     if not seeds or min(seeds) < 0 or max(seeds) >= 2**32:
         raise ValueError(
             f"seeds must hold at least one seed, whole and in [0, 2**32); got {seeds}."

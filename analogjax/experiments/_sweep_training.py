@@ -11,7 +11,7 @@ from analogjax.experiments._data import ImageSet
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._sweep_grid import Cell
-from analogjax.experiments._training import make_training, whole_training
+from analogjax.experiments._training import check_epochs, make_training, whole_training
 from analogjax.experiments._used import check_used
 
 # Numbers of the rule that training can trace; its other settings are compiled in.
@@ -134,8 +134,7 @@ def _check_devices(task: TaskOptions, cells: list[Cell], over: Over) -> None:
 
 def _check(task: TaskOptions, cell: Cell) -> None:
     """Raises a ValueError for what training would not see once it is traced."""
-    if cell["epochs"] < 1:
-        raise ValueError(f"epochs must be at least 1, got {cell['epochs']}.")
+    check_epochs(cell["epochs"])
     device, settings = _device(task, cell), _settings(cell)
     check_device(device)
     make_optimizer(settings, device, jax.random.key(0), epochs=1, steps_per_epoch=1)

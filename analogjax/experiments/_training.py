@@ -239,6 +239,12 @@ def _cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0)
     return (1 - smoothing) * loss - smoothing * jax.nn.log_softmax(logits).mean(-1)
 
 
+def check_epochs(epochs: int) -> None:
+    """Raises a ValueError if this is no length of a training."""
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}.")
+
+
 def whole_training(training: Training, key: jax.Array, epochs: int) -> EpochMetrics:
     """What each epoch of a whole training reports, ``(epochs,)`` each: one pure function of a key.
 

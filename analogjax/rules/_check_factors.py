@@ -45,15 +45,16 @@ def check_factors(grads, factors, *, rtol: float = 0.01) -> None:
     gradients = {
         leaf_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(grads)[0]
     }
-    known = {name: gradient for name, gradient in gradients.items() if calls_of(name, pairs)}
+    calls = {name: calls_of(name, pairs) for name in gradients}
+    known = {path for own in calls.values() for path in own}
     for path in pairs:
-        if not any(path in calls_of(name, pairs) for name in known):
+        if path not in known:
             raise ValueError(
                 f"There are factors of '{path}', but no gradient of it (there are those of "
                 f"{sorted(gradients)}): give the factors without the outer key of a collection."
             )
-    for name, gradient in known.items():
-        far = _distance(signal_of(name, gradient, pairs), rtol)
+    for name in filter(calls.get, gradients):
+        far = _distance(signal_of(name, gradients[name], calls[name]), rtol)
         if not far <= rtol:
             raise ValueError(
                 f"The factors of '{name}' sum to something else than its gradient, by "
