@@ -18,6 +18,7 @@ def train_matrix(
     *,
     key: jax.Array,
     every: int = 1,
+    loss: Callable[[jax.Array], jax.Array] | None = None,
 ) -> tuple[jax.Array, Any]:
     r"""The path of one weight matrix under a rule: theory's problems, without a network around.
 
@@ -31,6 +32,8 @@ def train_matrix(
       steps: how many; a multiple of ``every``.
       key: a PRNG key, for ``gradient``.
       every: after how many steps the weights are recorded.
+      loss: of the weights before each step, for rules that look at it, such as
+        :class:`analogjax.Plateau`.
 
     Returns:
       The recorded weights, ``(steps / every, in, out)``, and the rule's last state.
@@ -67,7 +70,8 @@ def train_matrix(
         params, state = carry
         x, d = gradient(params["w"], key)
         factors = {"w": Factors(x, d)}
-        updates, state = rule.update({"w": x.T @ d}, state, params, factors=factors)
+        extra = {} if loss is None else {"value": loss(params["w"])}
+        updates, state = rule.update({"w": x.T @ d}, state, params, factors=factors, **extra)
         return (optax.apply_updates(params, updates), state), None
 
     def some_steps(carry, keys):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analogjax.experiments._files import check_directory, write_lines
+from analogjax.experiments._files import alone_in, check_directory, write_lines
 from analogjax.experiments._sweep_grid import Cell, identity
 
 Rows = dict[tuple, dict[str, Any]]
@@ -63,9 +63,10 @@ def write_rows(path: Path, cells: list[Cell], rows: Rows) -> None:
     Two that train different cells into one file would else lose each other's rows.
     """
     own = [rows[identity(cell)] for cell in cells if identity(cell) in rows]
-    there = path.read_text().splitlines() if path.exists() else []
-    others = [row for row in map(json.loads, there) if _cell_of(row, cells) not in rows]
-    write_lines(path, own + others)
+    with alone_in(path.parent):
+        there = path.read_text().splitlines() if path.exists() else []
+        others = [row for row in map(json.loads, there) if _cell_of(row, cells) not in rows]
+        write_lines(path, own + others)
 
 
 def _cell_of(row: dict[str, Any], cells: list[Cell]) -> tuple:

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
+from analogjax.devices import is_concrete
 from analogjax.experiments._data import ImageSet
 from analogjax.experiments._finite import Broken, first_broken, parts_broken
 from analogjax.experiments._mesh import kept_shared, shared_samples, whole_inputs
@@ -109,7 +111,8 @@ def make_training(
 
     Raises:
       ValueError: if the batch size is below 1 or above the number of training samples, the data do
-        not fit together, or the smoothing is out of its range.
+        not fit together, or the smoothing is out of its range; as soon as the model is called, if
+        it has no output for one of the labels.
 
     Example:
       >>> import jax, numpy as np, optax
@@ -163,6 +166,7 @@ def make_training(
             mutable=[STATISTICS],
             **learning,
         )
+        _check_classes(logits, data)
         return _cross_entropy(logits, y, label_smoothing).mean(), {**variables, **changed}
 
     gradients = jax.value_and_grad(loss_fn, argnums=(0, 1), has_aux=True)
@@ -216,6 +220,18 @@ def _check_data(data: ImageSet | TextSet) -> None:
             raise ValueError(
                 f"The {part} images must be floating-point numbers, got {samples.dtype}: divide "
                 f"them by 255."
+            )
+
+
+def _check_classes(logits: jax.Array, data: ImageSet | TextSet) -> None:
+    """Raises a ValueError if labels that can be seen are none of the classes of the logits."""
+    classes = logits.shape[-1]
+    for labels in filter(is_concrete, (data.train_labels, data.test_labels)):
+        lowest, highest = np.asarray(labels).min(), np.asarray(labels).max()
+        if lowest < 0 or highest >= classes:
+            raise ValueError(
+                f"The model has {classes} outputs, so that labels must lie in [0, {classes}), got "
+                f"{lowest if lowest < 0 else highest}."
             )
 
 

@@ -40,6 +40,22 @@ def test_an_ideal_device_follows_gradient_descent():
     np.testing.assert_allclose(analog, digital, rtol=1e-4, atol=1e-6)
 
 
+def test_a_loss_ends_the_stages_of_a_warm_start():
+    rule = analogjax.residual_learning(
+        0.1, Ideal(), key=0, num_tiles=3, warm_start=analogjax.Plateau()
+    )
+    start, gradient = jnp.zeros((5, 1)), PROBLEM.with_noise(0.0)
+
+    def stage(loss):
+        _, state = train_matrix(rule, start, gradient, 4, key=jax.random.key(0), loss=loss)
+        return int(state.warm_start.stage)
+
+    assert stage(PROBLEM.loss) == 0
+    assert stage(lambda w: -PROBLEM.loss(w)) == 2  # A rise, the second of two losses, ends one.
+    with pytest.raises(ValueError, match="value="):
+        stage(None)
+
+
 @pytest.mark.parametrize("every", [0, 3])
 def test_a_rest_of_steps_is_refused(every):
     with pytest.raises(ValueError, match=f"steps must be a multiple of every, got 10 and {every}"):

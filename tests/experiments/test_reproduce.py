@@ -1,5 +1,6 @@
 """``analogjax reproduce``: what it writes and says, and that every reproduction is whole."""
 
+import dataclasses
 import functools
 import json
 
@@ -112,6 +113,19 @@ def test_a_page_tells_which_lines_have_fewer_seeds(tmp_path):
     assert main(["reproduce", "toy", "--only", "factor 2", "--out", str(tmp_path)]) == 0
     assert table()[0] == ["| ", "published", "here", "seeds"]
     assert [line[-1] for line in table()[2:]] == ["1", "2"]
+
+
+def test_a_page_counts_trainings_without_a_number(tmp_path, monkeypatch):
+    def make(data_dir):
+        return lambda factor, seed: {"error": 1 / ((factor - 2) * (seed - 1))}
+
+    toy = dataclasses.replace(TOY, make=make)
+    monkeypatch.setitem(_reproduce.ALL, "toy", toy)
+    assert main(["reproduce", "toy", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "page.md").read_text()
+    assert "| factor 1 | - | 1 of 2 not finite |" in page
+    assert "| factor 2 | 9.50 ± 0.500 | 2 of 2 not finite |" in page
+    assert page.count("**Does not hold**") == 2
 
 
 @pytest.mark.usefixtures("toy")

@@ -1,5 +1,6 @@
 """Sweeps: a row a cell, the same as alone, compiled once a group, resumed where they stopped."""
 
+import concurrent.futures
 import json
 import math
 import os
@@ -14,7 +15,8 @@ import pytest
 import analogjax
 from analogjax.devices import SoftBounds
 from analogjax.experiments import sweep, train_matrix
-from analogjax.experiments._sweep_grid import cells_of
+from analogjax.experiments._sweep_file import write_rows
+from analogjax.experiments._sweep_grid import cells_of, identity
 from analogjax.pulses import Factors
 
 GRID = {"rate": [0.1, 0.2], "power": [1, 2], "seed": [0, 1, 2]}
@@ -232,6 +234,21 @@ def test_what_is_not_finite_is_none(tmp_path):
     named = {"x": -1.0, "d": [None]}
     assert timeless(rows) == [{"x": -1.0, "log": None, "both": [-1.0, None], "named": named}]
     assert rows == rows_of(path)
+
+
+def test_several_that_write_one_file_lose_no_row(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    cells = cells_of({"x": range(64)})
+
+    def write(first):
+        rows = {}
+        for cell in cells[first::8]:
+            rows[identity(cell)] = {**cell, "y": 0}
+            write_rows(path, cells, rows)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert sorted(row["x"] for row in rows_of(path)) == list(range(64))
 
 
 def test_cells_are_spread_over_devices():

@@ -294,6 +294,16 @@ def test_data_that_do_not_fit_together_are_refused(changed, message):
         make_training(nn.Dense(4), lambda key: optax.sgd(0.1), data, batch_size=2)
 
 
+@pytest.mark.parametrize(("part", "label"), [("train_labels", 4), ("test_labels", -1)])
+def test_labels_that_a_model_has_no_output_for_are_refused(part, label):
+    images, labels = np.ones((4, 2), np.float32), np.arange(4)
+    data = ImageSet(images, labels, images, labels)._replace(**{part: np.full(4, label)})
+    training = make_training(nn.Dense(4), lambda key: optax.sgd(0.1), data, batch_size=2)
+    state = training.init(jax.random.key(0))
+    with pytest.raises(ValueError, match=rf"4 outputs, so that labels .* \[0, 4\), got {label}"):
+        jax.eval_shape(training.epoch, state)
+
+
 def test_a_smoothing_out_of_its_range_is_refused():
     images, labels = np.ones((4, 2), np.float32), np.arange(4)
     data = ImageSet(images, labels, images, labels)

@@ -32,7 +32,7 @@ def draw_lines(axes, rows: list[Row], label, *, x: str, value: str, scale: float
         places = sorted({row[x] for row in own})
         values = [[scale * row[value] for row in own if row[x] == place] for place in places]
         (line,) = axes.plot(places, [np.mean(v) for v in values], "o-", label=name)
-        ends = [min(v) for v in values], [max(v) for v in values]
+        ends = [np.min(v) for v in values], [np.max(v) for v in values]
         axes.fill_between(places, *ends, color=line.get_color(), alpha=0.2, lw=0)
 
 

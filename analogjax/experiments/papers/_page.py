@@ -4,6 +4,8 @@ import itertools
 import statistics
 from typing import Any
 
+import numpy as np
+
 from analogjax.experiments._sweep import Row
 from analogjax.experiments.papers._reproduction import Published, Reproduction, Scale
 
@@ -24,7 +26,7 @@ def summary(reproduction: Reproduction, scale: Scale, rows: list[Row]) -> dict[s
         "results": [
             {
                 "label": label,
-                "values": list(map(float, found)),
+                "values": [float(value) if np.isfinite(value) else None for value in found],
                 "seconds": [row["seconds"] for row in rows if reproduction.label(row) == label],
                 **_published(reproduction, label),
             }
@@ -92,15 +94,19 @@ def _cells(content: dict[str, Any], result: dict[str, Any]) -> list[str]:
     return [
         result["label"],
         published,
-        _number(content, _mean(result["values"])),
+        _mean(content, result["values"]),
         str(len(result["values"])),
         _seconds(statistics.mean(result["seconds"])),
     ]
 
 
-def _mean(values: list[float]) -> Published:
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    return Published(statistics.mean(values), spread)
+def _mean(content: dict[str, Any], values: list[float | None]) -> str:
+    """Mean and spread, or how many trainings ended without a number."""
+    found = [value for value in values if value is not None]
+    if len(found) < len(values):
+        return f"{len(values) - len(found)} of {len(values)} not finite"
+    spread = statistics.stdev(found) if len(found) > 1 else None
+    return _number(content, Published(statistics.mean(found), spread))
 
 
 def _number(content: dict[str, Any], number: Published) -> str:

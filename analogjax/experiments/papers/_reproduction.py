@@ -31,7 +31,7 @@ class Claim(NamedTuple):
 
     Attributes:
       sentence: the claim.
-      holds: of the values of each label, ``(seeds,)``.
+      holds: of the values of each label, ``(seeds,)``, NaN where a training ended without a number.
     """
 
     sentence: str
@@ -118,8 +118,8 @@ def above(some: Collection[str], others: Collection[str]) -> Callable[[Values], 
     """Whether the mean of each of some labels is above that of each of the others."""
 
     def holds(values: Values) -> bool:
-        least = min(values[label].mean() for label in some)
-        return bool(least > max(values[label].mean() for label in others))
+        least = np.min([values[label].mean() for label in some])
+        return bool(least > np.max([values[label].mean() for label in others]))
 
     return holds
 
@@ -138,7 +138,7 @@ def best_inside(*lines: list[str]) -> Callable[[Values], bool]:
 
     def holds(values: Values) -> bool:
         means = [[values[label].mean() for label in line] for line in lines]
-        return all(max(line) > max(line[0], line[-1]) for line in means)
+        return all(bool(np.max(line) > np.max([line[0], line[-1]])) for line in means)
 
     return holds
 
