@@ -107,14 +107,7 @@ def analog_transformation(
     @in_single
     def init_fn(params):
         root = jax.tree.map(jnp.copy, as_key(key))  # Its own, so that a state can be donated.
-        devices_key = jax.random.fold_in(root, 0)
-        weights = {}
-        for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
-            name = leaf_name(path)
-            if name in weights:
-                raise ValueError(f"Two parameters have the path '{name}': rename one of them.")
-            w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
-            weights[name] = rule.init(jax.random.fold_in(devices_key, leaf_address(name)), w)
+        weights = _programmed(rule, jax.random.fold_in(root, 0), params)
         stages = () if warm_start is None else warm_start.init()
         return AnalogState(jnp.zeros((), jnp.int32), root, stages, weights)
 
@@ -127,34 +120,31 @@ def analog_transformation(
         check_rate("learning_rate", rate)
         valid = is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0))
         count = optax.safe_increment(state.count)
-        pairs = None if factors is None else pairs_by_name(factors)
-        leaves, treedef = jax.tree_util.tree_flatten_with_path(updates)
-        names = [leaf_name(path) for path, _ in leaves]
-        _check_same(names, state.weights)
-        keys = _step_keys(jax.random.fold_in(state.key, count), names, rule.num_keys)
-        signals = []
-        for name, (_, gradient) in zip(names, leaves, strict=True):
-            signal = signal_of(name, gradient, pairs)
-            signals.append(signal if use_factors else signal._replace(factors=None))
+        signals = _signals(updates, factors)
+        _check_states(rule, state, signals, jax.tree.leaves(updates))
+        if not use_factors:
+            signals = {name: signal._replace(factors=None) for name, signal in signals.items()}
+        keys = _step_keys(jax.random.fold_in(state.key, count), [*signals], rule.num_keys)
 
         def step(matrix):
             own_keys, own_state, signal = matrix
             own_state = rule.step(own_keys, own_state, signal, rate, state.count, stage)
             return own_state, rule.effective(own_state)
 
-        states = [state.weights[name] for name in names]
-        _check_states(rule, state.key, names, states, [gradient for _, gradient in leaves])
-        stepped = map_alike(step, list(zip(keys, states, signals, strict=True)))
-        new, weights, finite = [], {}, {}
-        matrices = zip(names, signals, jax.tree.leaves(params), stepped, strict=True)
-        for name, signal, param, (own_state, w) in matrices:
-            weights[name], finite[name] = own_state, is_finite(signal)
-            change = w.reshape(param.shape) - param.astype(jnp.float32)
-            # Pulse counts of a NaN are silently zero, so that a broken loss would look like a
-            # network that merely stops learning.
-            new.append(change + jnp.where(finite[name] & valid, 0.0, jnp.nan))
+        states = [state.weights[name] for name in signals]
+        stepped = map_alike(step, list(zip(keys, states, signals.values(), strict=True)))
+        weights = {name: own for name, (own, _) in zip(signals, stepped, strict=True)}
+        finite = {name: is_finite(signal) for name, signal in signals.items()}
+        # Pulse counts of a NaN are silently zero, so that a broken loss would look like a network
+        # that merely stops learning.
+        new = [
+            _change(param, w) + jnp.where(sound & valid, 0.0, jnp.nan)
+            for param, (_, w), sound in zip(
+                jax.tree.leaves(params), stepped, finite.values(), strict=True
+            )
+        ]
         state = AnalogState(count, state.key, stages, weights)
-        return jax.tree.unflatten(treedef, new), state, finite, rate
+        return jax.tree.unflatten(jax.tree.structure(updates), new), state, finite, rate
 
     compiled = jax.jit(update_all)
 
@@ -176,26 +166,47 @@ def analog_transformation(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _check_same(names: list[str], weights: dict[str, Any]) -> None:
-    """Raises a ValueError if the state was made for parameters of other names."""
-    if sorted(names) != sorted(weights):
+def _programmed(rule: MatrixRule, key, params) -> dict[str, Any]:
+    """What the rule keeps for each parameter, by its path."""
+    weights: dict[str, Any] = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
+        name = leaf_name(path)
+        if name in weights:
+            raise ValueError(f"Two parameters have the path '{name}': rename one of them.")
+        w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
+        weights[name] = rule.init(jax.random.fold_in(key, leaf_address(name)), w)
+    return weights
+
+
+def _signals(updates, factors) -> dict[str, Signal]:
+    """What the mini-batch says of each parameter, by its path."""
+    pairs = None if factors is None else pairs_by_name(factors)
+    leaves = jax.tree_util.tree_flatten_with_path(updates)[0]
+    return {leaf_name(path): signal_of(leaf_name(path), leaf, pairs) for path, leaf in leaves}
+
+
+def _change(param: jax.Array, w: jax.Array) -> jax.Array:
+    """What leads from a parameter to the matrix that its tiles stand for."""
+    return w.reshape(param.shape) - param.astype(jnp.float32)
+
+
+def _check_states(rule: MatrixRule, state: AnalogState, signals, gradients: list) -> None:
+    """Raises a ValueError if the state was made for other parameters, or by another rule."""
+    names = [*signals]
+    if sorted(names) != sorted(state.weights):
         raise ValueError(
-            f"The state was made for the parameters {[*weights]}, but update was given {names}: "
-            f"give init and update the same tree."
+            f"The state was made for the parameters {[*state.weights]}, but update was given "
+            f"{names}: give init and update the same tree."
         )
-
-
-def _check_states(rule: MatrixRule, key, names: list[str], states: list, gradients: list) -> None:
-    """Raises a ValueError if the state of a parameter was made for another shape or rule."""
     outlines: dict[tuple[int, int], Any] = {}
-    for name, state, gradient in zip(names, states, gradients, strict=True):
+    for name, gradient in zip(names, gradients, strict=True):
         shape = matrix_shape(name, gradient)
         if shape not in outlines:
             w = jax.ShapeDtypeStruct(shape, jnp.float32)
-            outlines[shape] = _outline(jax.eval_shape(rule.init, key, w))
-        tree, shapes = _outline(state)
+            outlines[shape] = _outline(jax.eval_shape(rule.init, state.key, w))
+        tree, shapes = _outline(state.weights[name])
         own = tree == outlines[shape][0]
-        made_for = jax.eval_shape(rule.effective, state).shape if own else shape
+        made_for = jax.eval_shape(rule.effective, state.weights[name]).shape if own else shape
         if made_for != shape:
             raise ValueError(
                 f"The state of '{name}' was made for a matrix of shape {made_for}, but its "
