@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from analogjax.experiments._files import check_directory, write_json, write_whole
 from analogjax.experiments._progress import count_progress
 from analogjax.experiments._stop import Stop, never
-from analogjax.experiments._sweep import Row, sweep
+from analogjax.experiments._sweep import Row, check_at_once, sweep
 from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_grid import Cell, identity
 from analogjax.experiments._versions import versions
@@ -67,6 +67,7 @@ def reproduce(options: ReproduceOptions, console: Console, stop: Stop = never) -
         )
     if options.seeds is not None and options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    check_at_once(options.at_once)
     chosen = ALL[options.name]
     out = options.out or Path("results/reproduce") / f"{options.name}-{options.scale}"
     check_directory(out)

@@ -96,8 +96,7 @@ def sweep(
     """
     cells = cells_of(grid)
     names = static_names(cells, static)
-    if at_once is not None and at_once < 1:
-        raise ValueError(f"at_once must be at least 1, got {at_once}.")
+    check_at_once(at_once)
     if SECONDS in cells[0]:
         raise ValueError(f"A name of the grid is {SECONDS!r}, as rows call their time: rename it.")
     types = kinds(cells, names)
@@ -119,6 +118,12 @@ def sweep(
                 write_rows(path, cells, rows)
             on_rows(new)
     return [rows[identity(cell)] for cell in cells]
+
+
+def check_at_once(at_once: int | None) -> None:
+    """Raises a ValueError if this is no number of trainings in one call."""
+    if at_once is not None and at_once < 1:
+        raise ValueError(f"at_once must be at least 1, got {at_once}.")
 
 
 def _check_stop(stop: Stop, rows: Rows, cells: list[Cell]) -> None:

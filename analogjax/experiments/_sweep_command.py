@@ -17,7 +17,7 @@ from analogjax.experiments._options import TaskOptions, check_seed
 from analogjax.experiments._progress import count_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._stop import Stop, never
-from analogjax.experiments._sweep import Row, sweep
+from analogjax.experiments._sweep import Row, check_at_once, sweep
 from analogjax.experiments._sweep_file import read_rows
 from analogjax.experiments._sweep_training import (
     Over,
@@ -70,6 +70,7 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
     """
     if options.seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {options.seeds}.")
+    check_at_once(options.at_once)
     options.task.check()
     check_seed(options.task.seed + options.seeds - 1)
     check_directory(options.out)

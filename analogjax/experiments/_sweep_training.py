@@ -11,7 +11,12 @@ from analogjax.experiments._data import ImageSet
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings, make_optimizer
 from analogjax.experiments._sweep_grid import Cell
-from analogjax.experiments._training import check_epochs, make_training, whole_training
+from analogjax.experiments._training import (
+    check_batch_size,
+    check_epochs,
+    make_training,
+    whole_training,
+)
 from analogjax.experiments._used import check_used
 
 # Numbers of the rule that training can trace; its other settings are compiled in.
@@ -153,15 +158,11 @@ def cell_training(task: TaskOptions, data: ImageSet, cells: list[Cell]):
     """The function of a sweep: a whole training, from the settings of its cell.
 
     Raises:
-      ValueError: if a mini-batch of a cell is larger than the training set.
+      ValueError: if a mini-batch of a cell is no number of training images.
     """
     model = task.model()
-    largest = max(cell["batch_size"] for cell in cells)
-    if largest > len(data.train_labels):
-        raise ValueError(
-            f"batch_size must be at most the {len(data.train_labels)} training images, got "
-            f"{largest}."
-        )
+    for batch_size in {cell["batch_size"] for cell in cells}:
+        check_batch_size(batch_size, len(data.train_labels))
 
     def train(**cell) -> dict[str, jax.Array]:
         def optimizer(key):

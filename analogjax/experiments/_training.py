@@ -139,11 +139,7 @@ def make_training(
     if not 0.0 <= label_smoothing < 1.0:
         raise ValueError(f"label_smoothing must lie in [0, 1), got {label_smoothing}.")
     samples = len(data.train_labels)
-    if not 1 <= batch_size <= samples:
-        raise ValueError(
-            f"batch_size must lie between 1 and the number of training images, {samples}; got "
-            f"{batch_size}."
-        )
+    check_batch_size(batch_size, samples)
     steps = samples // batch_size
     learning: dict[str, Any] = {"train": True} if "train" in _arguments(model) else {}
     train_x, train_y, test_x, test_y = map(jnp.asarray, data)
@@ -253,6 +249,15 @@ def _cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0)
     if not smoothing:
         return loss
     return (1 - smoothing) * loss - smoothing * jax.nn.log_softmax(logits).mean(-1)
+
+
+def check_batch_size(batch_size: int, samples: int) -> None:
+    """Raises a ValueError if this is no size of a mini-batch of so many samples."""
+    if not 1 <= batch_size <= samples:
+        raise ValueError(
+            f"batch_size must lie between 1 and the number of training images, {samples}; got "
+            f"{batch_size}."
+        )
 
 
 def check_epochs(epochs: int) -> None:
