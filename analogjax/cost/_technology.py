@@ -96,6 +96,10 @@ PUBLISHED = Technology()
 _POSITIVE = ("digital_tflops", "arrays_per_digital_unit", "number_bits", "crosspoint_pitch_um")
 
 
+# Of a constant that is not 0; products of a few stay within the range of numbers.
+_SMALLEST = 1e-30
+
+
 def check_technology(technology: Technology) -> None:
     """Raises an error if a constant is not what its name says, with its value.
 
@@ -128,6 +132,11 @@ def check_technology(technology: Technology) -> None:
             raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}.")
         if field.name in _POSITIVE and value == 0:
             raise ValueError(f"{name} must be above 0, got {value!r}.")
+        if value and not _SMALLEST <= value <= 1 / _SMALLEST:
+            raise ValueError(
+                f"{name} must lie between {_SMALLEST:g} and {1 / _SMALLEST:g} unless it is 0, got "
+                f"{value!r}."
+            )
     if technology.sign_phases not in (1, 2):
         raise ValueError(
             f"sign_phases of the technology must be 1 or 2, got {technology.sign_phases}."

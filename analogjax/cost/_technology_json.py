@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+from typing import Any
 
 from analogjax.cost._plain import with_plain_numbers
 from analogjax.cost._technology import Technology, check_technology
@@ -32,8 +33,8 @@ def technology_from_json(text: str) -> Technology:
       text: the document, as :func:`technology_to_json` writes it.
 
     Raises:
-      ValueError: if it is no JSON object, lacks a constant, has one there is not, or one that is
-        negative or no number.
+      ValueError: if it is no JSON object, lacks a constant, has one there is not, one twice, or
+        one that is negative, no number or beyond what costs can be reckoned with.
 
     Example:
       >>> from analogjax.cost import Technology, technology_from_json, technology_to_json
@@ -44,7 +45,7 @@ def technology_from_json(text: str) -> Technology:
       ValueError: A technology has no 'pulse_time'; did you mean 'pulse_time_ns'?
     """
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_each_once)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"A technology is JSON, but this is not: {error}.") from error
     if not isinstance(content, dict):
@@ -64,3 +65,13 @@ def technology_from_json(text: str) -> Technology:
     technology = Technology(**content)
     check_technology(technology)
     return technology
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The constants of an object; raises a ValueError for one that is given twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"A technology has '{name}' once, got it twice: delete one.")
+        found[name] = value
+    return found

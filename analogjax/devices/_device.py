@@ -113,8 +113,9 @@ class Device(abc.ABC):
     def symmetric_point(self, cells: AnyCells) -> jax.Array:
         r"""The weight where up and down steps are equal, :math:`q_+(w) = q_-(w)`.
 
-        Alternating pulses drive the weight there. Found by bisection between the bounds; where the
-        steps are equal nowhere, it is the bound that the larger of them leads to.
+        Alternating pulses drive the weight there. Found by bisection between the bounds, and
+        differentiated implicitly; where the steps are equal nowhere, it is the bound that the
+        larger of them leads to, and where they are equal everywhere, the weight closest to zero.
 
         Args:
           cells: constants drawn by :meth:`sample`.
@@ -129,14 +130,32 @@ class Device(abc.ABC):
             for bound in (cells.w_min, cells.w_max)
         )
 
+        def drift(w):
+            up, down = self.steps(cells, w)
+            return jnp.broadcast_to(up - down, shape)
+
         def halve(_, bounds):
             low, high = bounds
             middle = (low + high) / 2
-            up, down = self.steps(cells, middle)
-            return jnp.where(up >= down, middle, low), jnp.where(up <= down, middle, high)
+            onward = drift(middle)
+            return jnp.where(onward >= 0, middle, low), jnp.where(onward <= 0, middle, high)
 
-        low, high = jax.lax.fori_loop(0, 40, halve, (low, high))
-        return (low + high) / 2
+        middle = (low + high) / 2
+        below, above = jax.lax.fori_loop(0, self._halvings(cells), halve, (low, high))
+        inside = (drift(low) > 0) & (drift(high) < 0)
+        flat = (drift(low) == 0) & (drift(high) == 0) & (drift(middle) == 0)
+        found = jax.lax.stop_gradient(jnp.where(inside, (below + above) / 2, middle))
+        onward, slope = jax.jvp(drift, (found,), (jnp.ones(shape, found.dtype),))
+        # Zero, but for its derivative by what the steps depend on: that of the solution.
+        change = (onward - jax.lax.stop_gradient(onward)) / jnp.where(slope == 0, 1.0, slope)
+        at_end = jnp.where(flat, jnp.clip(0.0, low, high), (below + above) / 2)
+        return jnp.where(inside, found - change, at_end)
+
+    def _halvings(self, cells: AnyCells) -> int:
+        """How often the range between the bounds is halved to the resolution of a weight."""
+        bounds = (getattr(self, name, getattr(cells, name)) for name in ("w_min", "w_max"))
+        wide = any(is_concrete(bound) and not np.all(np.isfinite(bound)) for bound in bounds)
+        return 160 if wide else 40
 
     @abc.abstractmethod
     def apply_pulse(

@@ -18,6 +18,8 @@ from analogjax.devices._fit_predict import jacobian, mean_bounds, mean_moves, pr
 _LARGEST_ERROR = 0.5
 # Points are known to this part of a step at best, so that one at rest has not all the weight.
 _RESOLUTION = 1e-2
+# A smaller part of a step is no read noise.
+_NO_NOISE = 1e-6
 _PASSES = 6
 # How much better, in twice the log-likelihood, bounds at the ends of the curve have to be.
 _CLEARLY = 10.0
@@ -263,9 +265,11 @@ class _Search:
             ratio, share = self.errors**2 / variance, own / variance
             if share.sum() > len(free):
                 self.cycle *= np.sqrt((share * ratio).sum() / (share.sum() - len(free)))
-            if self.refine and self.filtered:
+            if self.refine and self.read > 0:
                 part = self.read**2 / variance
                 self.read *= np.sqrt((part * ratio).sum() / part.sum())
+                # Else it would go on falling until nothing is left to divide by.
+                self.read = self.read if self.read > _NO_NOISE * self.step else 0.0
         return np.sqrt(self._predict(self.values)[1])
 
 

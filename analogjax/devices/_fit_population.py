@@ -13,7 +13,7 @@ from analogjax.devices._fit_report import FitReport, clipped_interval, report_cu
 
 # A size and the imbalance of its two directions, which a crosspoint draws together.
 _PAIRS = {"dw_min": "up_down", "pow_gamma": "pow_up_down"}
-_ABSOLUTE = ("gamma_up", "gamma_down", "up_down", "pow_up_down")
+_ABSOLUTE = ("gamma_up", "gamma_down", "up_down", "pow_up_down", "reference_mean")
 
 
 class _Estimate(NamedTuple):
@@ -39,8 +39,9 @@ def report_population(device, slots: tuple[Slot, ...], found: list[CurveFit]) ->
         slot = slots[i]
         numbers[i] = estimate.mean
         intervals[slot.name] = clipped_interval(device, slot, estimate.mean, estimate.error)
-        if slot.entry is None and hasattr(device, f"{slot.field}_dtod"):
-            spreads[f"{slot.field}_dtod"] = estimate
+        spread = "reference_std" if slot.field == "reference_mean" else f"{slot.field}_dtod"
+        if slot.entry is None and hasattr(device, spread):
+            spreads[spread] = estimate
     fitted = fill_slots(device, slots, [float(number) for number in numbers])
     cycle_noise = np.sqrt(np.mean([curve.cycle_noise**2 for curve in found]))
     fitted = dataclasses.replace(
@@ -93,7 +94,11 @@ def _estimates(device, slots, found, held):
             continue
         values, covariances = _determined(found, [i])
         if len(values) > 1 and name not in paired.values():
-            yield i, _alone(values[:, 0], covariances[:, 0, 0], slots[i].field in _ABSOLUTE)
+            sizes, variances = values[:, 0], covariances[:, 0, 0]
+            if name == "dw_min" and device.dw_min_dtod_log_normal:
+                yield i, _alone_log_normal(sizes, variances)
+            else:
+                yield i, _alone(sizes, variances, slots[i].field in _ABSOLUTE)
 
 
 def _determined(found, columns) -> tuple[np.ndarray, np.ndarray]:
@@ -110,11 +115,19 @@ def _alone(values, variances, absolute: bool) -> _Estimate:
     return _Estimate(mean, error, *_spread(values, variances, 1.0 if absolute else abs(mean)))
 
 
+def _alone_log_normal(values, variances) -> _Estimate:
+    """Of sizes whose logarithms are normal: the median, and the spread of the logarithms."""
+    of_logs = _alone(np.log(values), variances / values**2, absolute=True)
+    median = np.exp(of_logs.mean)
+    return of_logs._replace(mean=median, error=median * of_logs.error)
+
+
 def _pair(values, covariances, log_normal: bool) -> tuple[_Estimate, _Estimate]:
     r"""Size and imbalance of a population whose crosspoints draw a gain and an imbalance.
 
     A crosspoint has :math:`u = s (g + r + \min(i, 0))` and :math:`v = s (g - r - \max(i, 0))`:
-    the spread of g is that of (u + v) / 2, and the spread of r is that of (u - v) / 2.
+    the spread of g is that of (u + v) / 2, and the spread of r is that of (u - v) / 2, whose mean
+    is :math:`s i / 2`; s g is the former and the size of that mean.
     """
     size, imbalance = values.T
     up, down = size * (1 + np.minimum(imbalance, 0)), size * (1 - np.maximum(imbalance, 0))
@@ -126,14 +139,15 @@ def _pair(values, covariances, log_normal: bool) -> tuple[_Estimate, _Estimate]:
     of_middle_variance = np.einsum("ni,nij,nj->n", of_middle, covariances, of_middle)
     of_half_variance = np.einsum("ni,nij,nj->n", of_half, covariances, of_half)
 
-    centre = np.exp(np.log(middle).mean()) if log_normal else middle.mean()
+    gains = middle + abs(half.mean())
+    larger = np.exp(np.log(gains).mean()) if log_normal else gains.mean()
+    centre = larger - abs(half.mean())
     a, b = centre + half.mean(), centre - half.mean()
-    larger = max(a, b)
     by_up_down = np.array([[1.0, 0.0], [b / a**2, -1 / a]] if a >= b else
                           [[0.0, 1.0], [1 / b, -a / b**2]])  # fmt: skip
     errors = np.sqrt(np.diag(by_up_down @ (np.cov(up, down) / len(up)) @ by_up_down.T))
     gain = (
-        _spread(np.log(middle), of_middle_variance / middle**2, 1.0)
+        _spread(np.log(gains), of_middle_variance / gains**2, 1.0)
         if log_normal
         else _spread(middle, of_middle_variance, larger)
     )

@@ -101,7 +101,8 @@ def shapes_response(values, slots, device):
     def answer(values):
         mean, cells = _mean_device(values, slots, device)
         low, high = jnp.clip(cells.w_min, min=-1e3), jnp.clip(cells.w_max, max=1e3)
-        up, down = mean.steps(cells, low + (high - low) * jnp.linspace(0.0, 1.0, 257))
+        w = low + (high - low) * jnp.linspace(0.0, 1.0, 257)
+        up, down = (jnp.broadcast_to(step, w.shape) for step in mean.steps(cells, w))
         return jnp.concatenate([up, down, jnp.stack([cells.w_min, cells.w_max])])
 
     return (jax.jacfwd(answer)(values) != 0).any(0)

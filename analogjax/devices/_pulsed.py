@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices._ageing import Ageing
+from analogjax.devices._ageing import Ageing, add_small
 from analogjax.devices._cells import AnyCells, Cells, is_concrete, is_zero, spread, two_sided
 from analogjax.devices._check import check_device
 from analogjax.devices._device import Device, Real
@@ -176,9 +176,8 @@ class PulsedDevice(Device):
         key_life, key_diffusion, key_reset = jax.random.split(key, 3)
         life = self.lifetime * (1.0 + spread(draw_normal(key_life, shape), self.lifetime_dtod))
         rate = 1.0 + spread(draw_normal(key_diffusion, shape), self.diffusion_dtod)
-        kept = jnp.where(life > 1.0, 1.0 - 1.0 / jnp.maximum(life, 1.0), 0.0)
         return Ageing(
-            kept=jnp.where(jnp.asarray(self.lifetime) == 0, 1.0, kept),
+            rate=jnp.where(jnp.asarray(self.lifetime) == 0, 0.0, 1.0 / jnp.maximum(life, 1.0)),
             diffusion=jnp.abs(self.diffusion * rate),
             target=jnp.asarray(self.sample_reset(key_reset, shape)),
         )
@@ -199,7 +198,8 @@ class PulsedDevice(Device):
           w: weights, ``(in, out)``.
         """
         w = self.program(cells, w + ageing.diffusion * draw_normal(key, jnp.shape(w)))
-        return self.program(cells, ageing.target + ageing.kept * (w - ageing.target))
+        decay = ageing.rate * (ageing.target - w)
+        return self.program(cells, add_small(jax.random.fold_in(key, 1), w, decay))
 
     def apply_pulse(
         self, key: jax.Array | None, cells: AnyCells, w: jax.Array, direction: jax.Array

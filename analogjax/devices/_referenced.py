@@ -1,7 +1,7 @@
 """Devices that are read against a fixed reference conductance."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +28,14 @@ class ReferencedDevice(PulsedDevice):
         moves to its reference, so that its weight is symmetric at zero but for the spread.
     """
 
-    redundant: ClassVar[tuple[str, ...]] = ("reference_mean",)
-
     reference_mean: Real = 0.0
     reference_std: Real = 0.0
     subtract_symmetry_point: bool = dataclasses.field(default=False, metadata={"static": True})
+
+    @property
+    def redundant(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The mean reference, which shifts what bounds do, unless the symmetric point shows it."""
+        return () if self.subtract_symmetry_point else ("reference_mean",)
 
     def draw_reference(
         self, key: jax.Array, cells: AnyCells, shape: tuple[int, ...]

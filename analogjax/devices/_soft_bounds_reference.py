@@ -77,6 +77,11 @@ class SoftBoundsReference(ReferencedDevice, LinearResponse):
     slope_up_dtod: Real = 0.0
     slope_down_dtod: Real = 0.0
 
+    @property
+    def redundant(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The imbalance, which shifts only the point that is subtracted, or the mean reference."""
+        return ("up_down",) if self.subtract_symmetry_point else super().redundant
+
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> ReferenceCells:
         """Draws the constants of ``shape`` crosspoints; slopes and references, too."""
         common: Cells = super().sample(key, shape)

@@ -60,6 +60,8 @@ class Checkpoints:
         does not go on from these checkpoints.
       every: epochs from one checkpoint to the next, or None to write one only where a run is
         stopped.
+      at_end: whether to write one after the last epoch in any case: of one of several runs, which
+        has ended when the others are stopped.
 
     Example:
       >>> import tempfile
@@ -76,6 +78,7 @@ class Checkpoints:
     directory: Path | str
     settings: dict[str, Any]
     every: int | None = None
+    at_end: bool = False
 
     def save(self, epoch: int, state, rows: list[dict[str, Any]]) -> Path:
         """Writes a checkpoint and removes those it makes superfluous.
@@ -152,16 +155,26 @@ class Checkpoints:
         """
         directory = Path(self.directory) / "-".join(re.findall(r"\w+", name.lower()))
         both = self.settings | {"rule": settings}
-        return dataclasses.replace(self, directory=directory, settings=both)
+        return dataclasses.replace(self, directory=directory, settings=both, at_end=True)
 
     def due(self, epoch: int, last: bool) -> bool:
-        """Whether one is to be written after so many epochs; after the last one always.
+        """Whether one is to be written after so many epochs.
 
         Args:
           epoch: epochs made.
           last: whether they are all.
         """
-        return self.every is not None and (last or epoch % self.every == 0)
+        if last:
+            return self.at_end or self.every is not None
+        return self.every is not None and epoch % self.every == 0
+
+    def check_none(self) -> None:
+        """Raises a ValueError if there are any, of an earlier run."""
+        if self.newest() is not None:
+            raise ValueError(
+                f"{self.directory} has the checkpoints of an earlier run: go on from them with "
+                f"--resume, delete them, or give another directory."
+            )
 
     def newest(self) -> Path | None:
         """The directory of the newest one, sound or not."""

@@ -31,7 +31,7 @@ from analogjax.experiments._progress import epoch_progress
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import Hooks, RunResult, run
 from analogjax.experiments._side_by_side import side_by_side
-from analogjax.experiments._stop import Stop, never
+from analogjax.experiments._stop import Stop, Stopped, never
 from analogjax.experiments._training import EpochMetrics
 from analogjax.experiments._versions import versions
 from analogjax.experiments._words import counted, pulses_sent
@@ -108,6 +108,11 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
     data, model, device = task.images(), task.model(), task.device()
     shared = {"task": task.record(), "seeds": seeds, "data": checksum(data)}
     all_checkpoints = options.checkpoints.in_directory(options.out, **shared)
+    rules = [settings.complete() for settings in contestants(options.num_tiles)]
+    parts = {r.title: all_checkpoints.of_part(r.title, dataclasses.asdict(r)) for r in rules}
+    if not options.checkpoints.resume:
+        for part in parts.values():
+            part.check_none()
     with epoch_progress(console) as start:
 
         def one(settings: RuleSettings, failed: threading.Event) -> RunResult:
@@ -126,14 +131,18 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
                 epochs=task.epochs,
                 batch_size=task.batch_size,
                 seeds=seeds,
-                checkpoints=all_checkpoints.of_part(settings.title, dataclasses.asdict(settings)),
+                checkpoints=parts[settings.title],
                 resume=options.checkpoints.resume,
                 guards=guards,
                 hooks=Hooks(on_epoch=on_epoch, on_notice=console.print, stop=stop),
             )
 
-        rules = [settings.complete() for settings in contestants(options.num_tiles)]
-        results = side_by_side(one, rules)
+        try:
+            results = side_by_side(one, rules)
+        except Stopped as stopped:
+            # Of this one perhaps nothing, but of others.
+            stopped.kept = any(part.newest() is not None for part in parts.values())
+            raise
     write_lines(options.out / "metrics.jsonl", [row for r in results for row in r.rows()])
     content = {
         **versions(),

@@ -92,10 +92,11 @@ def cost(options: CostOptions, console: Console) -> None:
         "costs": {name: each and each.totals() for name, each in costs.items()},
         "test_accuracy": accuracies,
     }
+    figure = options.out / "cost.png"
     if accuracies:
-        write_whole(
-            options.out / "cost.png", lambda path: draw_costs(path, title, costs, accuracies)
-        )
+        write_whole(figure, lambda path: draw_costs(path, title, costs, accuracies))
+    else:
+        figure.unlink(missing_ok=True)  # Of an earlier run, beside these numbers.
     write_json(options.out / "summary.json", content)
     text = technology_to_json(technology)
     write_whole(options.out / "technology.json", lambda path: path.write_text(text))
@@ -134,9 +135,9 @@ def _assumed(
                 pulses_per_vector=options.pulses_per_vector,
                 transfer_period=options.transfer_period,
             )
-            if formulas is not None:
-                costs[settings.title] = update_cost(layers, formulas, technology)
-    if not costs:
+            own = None if formulas is None else update_cost(layers, formulas, technology)
+            costs[settings.title] = own
+    if not any(costs.values()):
         raise ValueError(
             f"No rule of {', '.join(options.rules) or 'none'} on {options.num_tiles} tiles has a "
             f"cost on arrays: choose others, such as residual-learning on 4."

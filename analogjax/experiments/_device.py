@@ -28,7 +28,8 @@ class DeviceOptions:
     Attributes:
       name: a preset such as reram-es, or a device class such as soft-bounds.
       states: number of states to give the device, instead of its own.
-      pulses: pulses in one direction before they turn; twice the number of states by default.
+      pulses: pulses in one direction before they turn; twice the number of states by default, at
+        most 2000.
       seed: seed of the simulated crosspoints.
       fit: CSV file of measured curves to fit, with the columns pulse, conductance (normalised: less
         that of zero weight, and divided by what the device calls 1) and, for several crosspoints,
@@ -60,6 +61,8 @@ def device(options: DeviceOptions, console: Console) -> None:
         )
     if options.model is not None and options.fit is None:
         raise ValueError(f"model is of --fit, got {options.model!r} without it.")
+    if options.fit is not None and (options.pulses is not None or options.seed != 0):
+        raise ValueError("pulses and seed are of a device to look at: leave them out with --fit.")
     if options.pulses is not None and options.pulses < 1:
         raise ValueError(f"pulses must be at least 1, got {options.pulses}.")
     check_seed(options.seed)
@@ -74,7 +77,9 @@ def device(options: DeviceOptions, console: Console) -> None:
 def _show(options: DeviceOptions, console: Console) -> None:
     shown = named_device(str(options.name), options.states)
     points = _points(shown)
-    title = f"{options.name}: {type(shown).__name__} with {float(shown.n_states):.4g} states"
+    states = float(shown.n_states)
+    number = f"{states:,.0f}" if states >= 10_000 else f"{states:.4g}"
+    title = f"{options.name}: {type(shown).__name__} with {number} states"
     table = Table(title=title)
     table.add_column("at")
     for column in ("weight", "q+", "q-", "F", "G"):

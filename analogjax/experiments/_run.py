@@ -189,10 +189,7 @@ def _restored(
     if checkpoints is None or checkpoints.newest() is None:
         return None
     if not resume:
-        raise ValueError(
-            f"{checkpoints.directory} has the checkpoints of an earlier run: go on from them with "
-            f"--resume, delete them, or give another directory."
-        )
+        checkpoints.check_none()
     restored = checkpoints.restore(jax.eval_shape(training.init, keys))
     if restored is None:
         return None

@@ -1,6 +1,7 @@
 """``analogjax sweep``: a grid of whole trainings, compiled once for each static combination."""
 
 import dataclasses
+import textwrap
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,8 +85,8 @@ def sweep_command(options: SweepOptions, console: Console, stop: Stop = never) -
         accuracies: list[float] = []
 
         def on_rows(rows: list[Row]) -> None:
-            accuracies.extend(row["test_accuracy"] for row in rows)
-            advance(len(rows), f"best {100 * max(accuracies):.1f} %")
+            accuracies.extend(row["test_accuracy"] for row in rows if not _is_diverged(row))
+            advance(len(rows), f"best {100 * max(accuracies, default=0.0):.1f} %")
 
         rows = sweep(
             train,
@@ -180,10 +181,13 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
     from analogjax.plotting import plot_heat_map
 
     x, y = (*over, "dataset")[:2]
-    panels = _combinations(rows, {name: over[name] for name in list(over)[2:]})
-    # A heat map leaves None white.
-    rows = [{**row, "test_accuracy": None} if _is_diverged(row) else row for row in rows]
-    accuracy = [100 * row["test_accuracy"] for row in rows if row["test_accuracy"] is not None]
+    # The means of the table; a heat map leaves None white.
+    means = [
+        {**own[0], "test_accuracy": _statistics(own)["test_accuracy_mean"]}
+        for _, own in _combinations(rows, over)
+    ]
+    panels = _combinations(means, {name: over[name] for name in list(over)[2:]})
+    accuracy = [100 * row["test_accuracy"] for row in means if row["test_accuracy"] is not None]
     columns = min(len(panels), 4)
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(1.5 + 3.6 * columns, 0.6 + 3.2 * lines), layout="constrained")
@@ -193,6 +197,7 @@ def _figure(path: Path, rows: list[Row], over: Over) -> None:
     for axes, (values, own) in zip(all_axes, panels, strict=False):
         limits = (min(accuracy, default=0.0), max(accuracy, default=100.0))
         image = plot_heat_map(axes, own, x, y, "test_accuracy", limits=limits, scale=100)
-        axes.set_title(", ".join(f"{n.replace('_', ' ')} {setting(v)}" for n, v in values.items()))
+        title = ", ".join(f"{n.replace('_', ' ')} {setting(v)}" for n, v in values.items())
+        axes.set_title(textwrap.fill(title, 32), fontsize="medium")
     figure.colorbar(image, ax=list(all_axes), label="test accuracy (%)")
     figure.savefig(path, dpi=150)

@@ -115,8 +115,8 @@ def compensate(
 def _total(key, w: jax.Array, w_max: jax.Array, io: AnalogIO | None) -> jax.Array:
     """The summed magnitude of the response; without converters that of the weights themselves."""
     if io is None:
-        return jnp.abs(w).sum()
-    scale = jnp.where(w_max > 0, w_max, 1.0)
+        return jnp.abs(w).sum(dtype=jnp.float32)
+    scale = jnp.where(w_max > 0, w_max, 1.0).astype(jnp.float32)
     matrix = w.reshape(-1, w.shape[-1]) / scale
     return scale * jnp.abs(mvm(key, jnp.eye(len(matrix), dtype=matrix.dtype), matrix, io)).sum()
 

@@ -22,7 +22,8 @@ def managed_read(
     Each vector decides for itself. Its last pass is the one whose :math:`\rho` exceeds
     ``max_bm_factor``, or ``max_bm_res`` divided by the step of the input converter, and stays
     clipped. ``"iterative_worst_case"`` replaces a by ``worst_case`` at the second pass and starts
-    again from :math:`\rho = 1`.
+    again from :math:`\rho = 1`; without noise management there is no scale to replace, and the
+    second pass repeats the first, as in the simulators it comes from.
 
     Args:
       read: what a pass gives.

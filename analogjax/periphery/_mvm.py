@@ -151,9 +151,10 @@ def _backward(zeros, saved, d):
     io, backward = join_zeros(zeros, others)
     # Several users follow, for each of which XLA would compute it anew.
     d = jax.lax.optimization_barrier(d)
-    gradient = _wide(x).reshape(-1, x.shape[-1]).T @ _wide(d).reshape(-1, d.shape[-1])
+    fed = _wide(d) if backward is not None else io.out_scale * _wide(d)
+    gradient = _wide(x).reshape(-1, x.shape[-1]).T @ fed.reshape(-1, d.shape[-1])
     if backward is None:
-        gradient, back = io.out_scale * gradient, io.out_scale * (_wide(d) @ _wide(w).T)
+        back = fed @ _wide(w).T
     else:
         one_way = dataclasses.replace(backward, bound_management="none")
         key_back = None if backward.is_perfect else jax.random.fold_in(key, Use.BACKWARD)
@@ -173,7 +174,8 @@ def _read(key, x, w, io: AnalogIO, input_scale) -> jax.Array:
     if input_scale is None:
         scale = noise_scale(x, io)
     else:
-        scale = jnp.broadcast_to(jnp.expand_dims(input_scale, -1), (*x.shape[:-1], 1))
+        scale = jnp.asarray(input_scale, x.dtype)[..., None]
+        scale = jnp.broadcast_to(scale, (*x.shape[:-1], 1))
     # A scale that is none leaves the inputs as they are; so it is in the simulators it comes from.
     silent = scale <= 0
     scale = jnp.where(silent, 1.0, scale)
@@ -193,5 +195,5 @@ def _managed(key, x, w, io: AnalogIO, scale) -> jax.Array:
         return one_read(jax.random.fold_in(key, Use.PASS + n), x * factor, w, io)
 
     replaced = io.bound_management == "iterative_worst_case" and io.noise_management != "none"
-    worst_case = worst_case_scale(x, io) if replaced else scale
+    worst_case = worst_case_scale(x, io).astype(scale.dtype) if replaced else scale
     return managed_read(read, scale, worst_case, io, (*x.shape[:-1], w.shape[-1]))

@@ -39,7 +39,7 @@ def running_abs_max(
     """
     if is_concrete(decay) and not 0 <= np.asarray(decay) <= 1:
         raise ValueError(f"decay is the share of each new vector, between 0 and 1, got {decay}.")
-    largest = jnp.max(jnp.abs(x), axis=-1).astype(jnp.float32)
+    largest, decay = jnp.max(jnp.abs(x), axis=-1).astype(jnp.float32), jnp.float32(decay)
 
     def step(mean, new):
         mean = jnp.where(mean < 0, new, (1 - decay) * mean + decay * new)

@@ -139,8 +139,14 @@ class Asynchronous(Schedule):
         """The delay of each stage.
 
         Raises:
+          TypeError: if the delay is no function.
           ValueError: if one is no whole number from 0 on, or larger than that of the stage before.
         """
+        if not callable(self.delay):
+            raise TypeError(
+                f"delay must be a function of the numbers of a stage and of all stages, such as "
+                f"lambda stage, stages: stages - stage, got {self.delay!r}."
+            )
         found = tuple(self.delay(stage, stages) for stage in range(1, stages + 1))
         _check_delays(found)
         return found

@@ -76,6 +76,7 @@ def cut(model: nn.Sequential, stages: int) -> tuple[Stage, ...]:
         )
     for place, layer in enumerate(model.layers):
         _check_layer(place, layer)
+    _check_each_once(model)
     weighted = [n for n, layer in enumerate(model.layers) if isinstance(layer, nn.Module)]
     check_whole("stages", stages)
     if stages > len(weighted):
@@ -87,6 +88,17 @@ def cut(model: nn.Sequential, stages: int) -> tuple[Stage, ...]:
     firsts = [weighted[stage * each + min(stage, more)] for stage in range(1, stages)]
     bounds = [0, *firsts, len(model.layers)]
     return tuple(Stage(model, tuple(range(first, last))) for first, last in pairwise(bounds))
+
+
+def _check_each_once(model: nn.Sequential) -> None:
+    """Raises a ValueError if a layer with weights is in two places."""
+    places: dict[int, int] = {}
+    for place, layer in enumerate(model.layers):
+        if isinstance(layer, nn.Module) and places.setdefault(id(layer), place) != place:
+            raise ValueError(
+                f"Layers {places[id(layer)]} and {place} are one {type(layer).__name__}, whose "
+                f"weights two stages would share: give each place a layer of its own."
+            )
 
 
 def check_stages(stages: Sequence[Stage]) -> None:

@@ -101,9 +101,7 @@ def pipeline_training(
     schedule.delays(len(stages))
     if devices is not None:
         check_devices(devices, len(stages))
-    rules = tuple(
-        optax.with_extra_args_support(rule_of(stage)) for stage in range(1, len(stages) + 1)
-    )
+    rules = tuple(_rule(rule_of(stage), stage) for stage in range(1, len(stages) + 1))
 
     def init(key: jax.Array, x: jax.Array) -> PipelineState:
         key_params, key_reads = jax.random.split(key)
@@ -132,6 +130,14 @@ def pipeline_training(
     return PipelineTraining(init, run)
 
 
+def _rule(rule, stage: int) -> optax.GradientTransformationExtraArgs:
+    if not isinstance(rule, optax.GradientTransformation):
+        raise TypeError(
+            f"rule_of must return a gradient transformation, got {rule!r} for stage {stage}."
+        )
+    return optax.with_extra_args_support(rule)
+
+
 def _of_stage(stage: Stage, tree: dict[str, Any]) -> dict[str, Any]:
     return {name: tree[name] for name in stage.names if name in tree}
 
@@ -154,6 +160,13 @@ def _micro_batches(what: str, array: jax.Array, parts: int) -> jax.Array:
 
 def _check_fit(stages: Sequence[Stage], state: PipelineState, xs: jax.Array) -> None:
     """Raises a ValueError if what a stage gives is nothing that the next one can take."""
+    made_for = [[*params] for params in state.params]
+    given = [[*stage.names] for stage in stages]
+    if len(made_for) != len(given) or not all(map(set.issuperset, map(set, given), made_for)):
+        raise ValueError(
+            f"The state was made for stages of the layers {made_for}, but the stages have {given}: "
+            f"make a state with the init of this training."
+        )
     x = jax.ShapeDtypeStruct(xs.shape[2:], xs.dtype)
     before = "the inputs are"
     for number, stage in enumerate(stages, 1):

@@ -65,7 +65,7 @@ def plot_pulse_response(
       device: the device.
       key: a PRNG key for the simulated crosspoints; ``jax.random.key(0)`` by default.
       half: pulses in one direction before they turn; by default twice the number of states, so that
-        the mean device comes close to its bounds.
+        the mean device comes close to its bounds, but at most 2000.
       cycles: how many times up and down.
       examples: single crosspoints to show.
 

@@ -67,6 +67,8 @@ def test_another_technology_comes_back_from_its_json():
         (changed(shared_converters=1), "shared_converters .* true or false, got 1"),
         (changed(shareable_energy=1.5), "shareable_energy .* at most 1, got 1.5"),
         (changed(sign_phases=3), "sign_phases .* 1 or 2, got 3"),
+        (changed(digital_tflops=1e-320), "digital_tflops .* between 1e-30 and 1e.30 .* got 1e-320"),
+        ('{"pulse_time_ns": 5.0, "pulse_time_ns": 50.0}', "'pulse_time_ns' once, got it twice"),
     ],
 )
 def test_a_mistake_in_the_constants_is_one_sentence(text, told):

@@ -302,3 +302,40 @@ def test_devices_that_cannot_be_fitted_are_refused():
         fit(SoftBounds, [1, -1], GOOD)
     with pytest.raises(ValueError, match=r"w_max must be at least 0, got -1"):
         fit(SoftBounds(w_max=-1.0), [1, -1], GOOD)
+
+
+@pytest.mark.slow
+def test_a_log_normal_population_is_that_of_its_gains_with_and_without_imbalance():
+    for up_down, fields in ((0.5, None), (0.0, ("dw_min", "w_max", "w_min"))):
+        true = dataclasses.replace(
+            SoftBounds(dw_min=0.05, dw_min_dtod_log_normal=True).without_variation(),
+            dw_min_dtod=0.5, up_down=up_down,
+        )  # fmt: skip
+        start = SoftBounds(dw_min_dtod_log_normal=True)
+        report = fit(start, PULSES, curves(true, PULSES, count=5), fields=fields, read_noise=0.0)
+        gains = np.log(true.sample(jax.random.split(jax.random.key(0))[0], (5,)).step_up)
+        assert report.values["dw_min"] == pytest.approx(np.exp(gains.mean()), rel=0.01)
+        assert report.values["dw_min_dtod"] == pytest.approx(gains.std(ddof=1), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("device", "count"),
+    [
+        pytest.param(ExpStep(), 120, marks=pytest.mark.slow),
+        (SoftBounds(dw_min=0.05), 3),
+    ],
+)
+def test_a_curve_without_noise_has_no_read_noise(device, count):
+    (curve,) = curves(mean_device(device, 0.0), np.repeat([1, -1, 1], 40)[:count])
+    report = fit(type(device)(), np.repeat([1, -1, 1], 40)[:count], curve)
+    assert report.read_noise == 0
+    assert report.residual < 1e-6
+
+
+def test_a_subtracted_symmetric_point_shows_the_mean_reference():
+    settings = {"w_max": 1.0, "w_min": -1.0, "subtract_symmetry_point": True}
+    true = SoftBoundsReference(dw_min=0.1, reference_mean=0.2, **settings)
+    (curve,) = curves(mean_device(true, 0.0), PULSES)
+    report = fit(SoftBoundsReference(subtract_symmetry_point=True), PULSES, curve, read_noise=0.0)
+    wanted = {"dw_min": 0.1, "w_max": 1.0, "w_min": -1.0, "reference_mean": 0.2}
+    assert report.values == pytest.approx(wanted, abs=1e-4)

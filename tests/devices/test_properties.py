@@ -11,8 +11,16 @@ from device_table import DEVICES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analogjax.devices import SoftBoundsReference, exponential_response, power_response
+from analogjax.devices import (
+    ExpStep,
+    PowStep,
+    ResponseFunctions,
+    SoftBoundsReference,
+    exponential_response,
+    power_response,
+)
 
+KEY = jax.random.key(0)
 POINTS = (8, 6)
 RANGES = {
     "dw_min": (1e-4, 1.0),
@@ -176,3 +184,23 @@ def test_gradients_flow_through_the_drawing_of_crosspoints():
     found = gradient(PROPERTIES["SoftBoundsReference"])
     assert all(np.isfinite(leaf) for leaf in jax.tree.leaves(found))
     assert found.dw_min != 0
+
+
+@pytest.mark.parametrize("device", [PowStep(), ExpStep()])
+def test_the_symmetric_point_has_the_derivative_of_the_solution(device):
+    def point(up_down):
+        mean = dataclasses.replace(device.without_variation(), up_down=up_down)
+        return mean.symmetric_point(mean.sample(KEY, ()))
+
+    slope, solve = jax.jit(jax.grad(point))(0.3), jax.jit(point)
+    assert float((solve(0.31) - solve(0.29)) / 0.02) == pytest.approx(float(slope), rel=1e-2)
+
+
+def test_the_symmetric_point_without_bounds_and_without_a_slope():
+    free = {"w_max": np.inf, "w_min": -np.inf}
+    sloped = ResponseFunctions(q_up=lambda w: 1.3 - w, q_down=lambda w: 0.7 + w, **free)
+    flat = ResponseFunctions(q_up=lambda w: 1.0 + 0 * w, q_down=lambda w: 1.0 + 0 * w, **free)
+    for device, wanted in ((sloped, 0.3), (flat, 0.0)):
+        mean = device.without_variation()
+        found = float(mean.symmetric_point(mean.sample(KEY, ())))
+        assert found == pytest.approx(wanted, abs=1e-6)

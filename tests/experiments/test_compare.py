@@ -9,6 +9,7 @@ from rich.console import Console
 from analogjax.experiments import _compare, _side_by_side
 from analogjax.experiments._compare import CompareOptions, compare
 from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._stop import Stopped
 from analogjax.experiments._training import EpochMetrics
 
 
@@ -31,3 +32,26 @@ def test_the_first_mistake_stops_the_other_trainings_and_is_the_one_told(tmp_pat
     assert "Analog SGD" not in epochs
     assert max(epochs.values()) < 2999
     assert not options.out.exists()
+
+
+def test_what_had_ended_before_a_comparison_was_stopped_is_kept(tmp_path, monkeypatch):
+    started = []
+
+    def run(settings, *_, checkpoints, **__):
+        started.append(settings.rule)
+        if settings.rule != "digital-sgd":
+            raise Stopped("stopped before an epoch", kept=False)
+        assert checkpoints.due(24, last=True)
+        assert not checkpoints.due(23, last=False)
+        checkpoints.save(24, {"w": np.zeros(1)}, [])
+
+    monkeypatch.setattr(_compare, "run", run)
+    monkeypatch.setattr(_side_by_side, "cores", lambda: 1)
+    options = CompareOptions(task=TaskOptions(train_size=64), out=tmp_path / "out")
+    with pytest.raises(Stopped) as stopped:
+        compare(options, Console(quiet=True))
+    assert stopped.value.kept
+    started.clear()
+    with pytest.raises(ValueError, match="digital-sgd has the checkpoints of an earlier run"):
+        compare(options, Console(quiet=True))
+    assert not started

@@ -92,6 +92,7 @@ def test_what_the_data_do_not_determine_is_noted(tmp_path, capsys):
         (["soft-bounds", "--seed", "9999999999"], "seed must lie in .* got 9999999999"),
         (["ecram", "--model", "soft-bounds"], "model is of --fit, got 'soft-bounds' without it"),
         (["--fit", "not/here.csv"], "not/here.csv is not a file"),
+        (["--fit", "curves.csv", "--pulses", "7"], "pulses and seed are of a device to look at"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(arguments, said, refused):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from analogjax import plotting
 from analogjax.experiments._cli import main
 from analogjax.experiments._data import checksum
 from analogjax.experiments._options import TaskOptions
@@ -14,6 +15,7 @@ from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import run
 from analogjax.experiments._sweep_training import static_settings, sweep_cells
 from analogjax.nn import linen as ann
+from analogjax.plotting import plot_heat_map
 
 SMALL = ["--train-size", "64", "--epochs", "2", "--num-tiles", "2"]
 
@@ -116,7 +118,14 @@ def test_rows_of_other_devices_or_data_are_not_taken_for_those_asked_for(tmp_pat
 
 
 @pytest.mark.usefixtures("one_layer")
-def test_a_training_that_diverged_has_no_accuracy(tmp_path, capsys):
+def test_a_training_that_diverged_has_no_accuracy(tmp_path, capsys, monkeypatch):
+    drawn = []
+
+    def draw(axes, rows, *names, **options):
+        drawn.extend((row["learning_rate"], row["test_accuracy"]) for row in rows)
+        return plot_heat_map(axes, rows, *names, **options)
+
+    monkeypatch.setattr(plotting, "plot_heat_map", draw)
     small = ["--train-size", "64", "--epochs", "2", "--rule", "digital-sgd", "--seeds", "2"]
     over = ["--over", "learning_rate=0.1,1e38", "--out", str(tmp_path)]
     assert main(["sweep", *small, *over]) == 0
@@ -126,6 +135,7 @@ def test_a_training_that_diverged_has_no_accuracy(tmp_path, capsys):
     assert [found["diverged"] for found in results] == [0, 2]
     assert results[0]["test_accuracy_mean"] > 0
     assert results[1]["test_accuracy_mean"] is None
+    assert drawn == [(0.1, results[0]["test_accuracy_mean"]), (1e38, None)]
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,10 @@ def test_matrices_without_a_reference_and_those_of_zeros_are_left_alone():
 def test_a_reference_of_another_network():
     with pytest.raises(ValueError, match="reference has 'Conv_0/kernel', but the parameters are"):
         compensate(None, {"Dense_0": network()["Dense_0"]}, responses(None, network()))
+
+
+def test_sums_of_half_precision_do_not_overflow():
+    w = 0.1 * jax.random.normal(KEY, (1024, 1024), jnp.float16)
+    back = compensate(None, {"kernel": 0.5 * w}, responses(None, {"kernel": w}))["kernel"]
+    assert back.dtype == jnp.float16
+    np.testing.assert_allclose(back, w, rtol=2e-2)

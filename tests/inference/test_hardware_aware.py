@@ -28,6 +28,13 @@ def test_noise_has_the_spread_asked_for_and_biases_have_none():
     np.testing.assert_array_equal(noisy["bias"], PARAMS["bias"])
 
 
+def test_noise_on_bfloat16_has_no_mean():
+    w = jnp.zeros((1000, 400), jnp.bfloat16).at[0, 0].set(1.0)
+    noisy = perturb(KEY, {"kernel": w}, 1.0)["kernel"]
+    assert noisy.dtype == jnp.bfloat16
+    assert abs(np.asarray(noisy, np.float32).mean()) < 4 / np.sqrt(w.size)
+
+
 def test_gradient_is_taken_at_the_noisy_weights_and_passed_on_as_it_is():
     grads = jax.grad(lambda p: (perturb(KEY, p, 0.1)["kernel"] ** 2).sum() / 2)(PARAMS)
     noisy = perturb(KEY, PARAMS, 0.1)

@@ -235,3 +235,28 @@ def test_bfloat16_inputs_are_computed_in_float32(io):
 def test_same_key_same_numbers_and_another_key_others():
     np.testing.assert_array_equal(mvm(KEY, X, W, LOW), mvm(KEY, X, W, LOW))
     assert (mvm(KEY, X, W, LOW) != mvm(jax.random.key(99), X, W, LOW)).any()
+
+
+def test_scales_of_the_output_lines_have_the_derivatives_of_the_scaled_product():
+    scales = jnp.array([1.0, 10.0, 0.5, -2.0])
+    io = AnalogIO(out_noise=0.0, out_res=-1, inp_res=-1, out_bound=np.inf, out_scale=scales)
+    wanted = jax.vjp(lambda x, w: (x @ w) * scales, X, W)[1](D)
+    for found, exact in zip(gradients(io, None), wanted, strict=True):
+        np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match=r"out_scale must be one number or have shape \(4,\)"):
+        mvm(None, X, W, dataclasses.replace(io, out_scale=jnp.ones(3)))
+
+
+@pytest.mark.parametrize(
+    ("io", "scale"),
+    [
+        (AnalogIO(noise_management="average_abs_max"), 0.5),
+        (AnalogIO(bound_management="iterative_worst_case", out_bound=np.float64(0.2)), None),
+    ],
+)
+def test_wide_numbers_around_it_change_nothing(io, scale):
+    narrow = mvm(KEY, X, W, io, input_scale=scale)
+    with jax.enable_x64(True):
+        wide = mvm(KEY, X, W, io, input_scale=scale)
+    assert wide.dtype == jnp.float32
+    assert wide.shape == narrow.shape

@@ -10,6 +10,8 @@ from analogjax.nn import Mapping
 from analogjax.nn import linen as ann
 from analogjax.pipeline import Sequential, Synchronous, cut, pipeline_training
 
+SHARED = nn.Dense(3)
+
 
 def sequence(*layers):
     return nn.Sequential(layers)
@@ -49,6 +51,7 @@ class Affine(nn.Dense):
         (sequence(Affine(3)), 1, TypeError, "Layer 0 is a Affine"),
         (sequence(*dense(1), sequence(*dense(2))), 1, TypeError, "Layer 2 is a Sequential"),
         (sequence(nn.Dense(3), 3), 1, TypeError, "Layer 1 cannot be called: 3"),
+        (sequence(SHARED, nn.tanh, SHARED), 2, ValueError, "Layers 0 and 2 are one Dense, whose"),
         (
             sequence(ann.Dense(3, mapping=Mapping(learn_out_scaling=True))),
             1,
@@ -96,6 +99,20 @@ def test_a_rule_in_place_of_its_function_is_told():
         TypeError, match=r"rule_of must be a function .* got GradientTransformation"
     ):
         pipeline_training(STAGES, optax.sgd(0.1), Sequential(), lambda y, t: y.mean())
+
+
+def test_what_is_no_rule_is_told():
+    with pytest.raises(TypeError, match="must return a gradient transformation, got None for st"):
+        pipeline_training(STAGES, lambda stage: None, Sequential(), lambda y, t: y.mean())
+
+
+def test_a_state_of_other_stages_is_told():
+    xs = jnp.ones((2, 4, 3))
+    _, state = start(sequence(*dense(3)), 2, xs)
+    run, _ = start(sequence(*dense(3)), 3, xs)
+    message = r"made for stages of the layers \[\['layers_0', 'layers_2'\], \['layers_4'\]\], but"
+    with pytest.raises(ValueError, match=message):
+        run(state, xs, xs)
 
 
 def test_a_stage_that_does_not_fit_the_one_before_is_named():

@@ -102,3 +102,8 @@ def test_sizes_may_be_numbers_of_numpy():
 def test_what_is_no_schedule_is_refused():
     with pytest.raises(TypeError, match=r"must be Sequential\(\), .* got 'asynchronous'"):
         timetable("asynchronous", stages=2, mini_batches=2)
+
+
+def test_a_delay_that_is_no_function_is_refused():
+    with pytest.raises(TypeError, match=r"delay must be a function .* got 2"):
+        timetable(Asynchronous(delay=2), stages=2, mini_batches=2)
