@@ -60,7 +60,7 @@ def check_device(device) -> None:
             continue  # Checked when they are themselves sampled.
         value = getattr(device, field.name)
         for number in jax.tree.leaves(value):
-            if isinstance(number, bool) or not is_concrete(number):
+            if isinstance(number, bool) or not is_concrete(number) or np.iscomplexobj(number):
                 _check_kind(device, field, number)
                 continue
             finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
@@ -78,8 +78,8 @@ def check_device(device) -> None:
 
 
 def _check_kind(device, field: dataclasses.Field, number) -> None:
-    """Raises a TypeError if a field that is a leaf of the pytree holds no number."""
-    if not field.metadata.get("static") and isinstance(number, str):
+    """Raises a TypeError if a field that is a leaf of the pytree holds no real number."""
+    if not field.metadata.get("static") and (isinstance(number, str) or np.iscomplexobj(number)):
         raise TypeError(
             f"{type(device).__name__}.{field.name} must be a number or an array, got {number!r}."
         )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from analogjax.devices._cells import spread
-from analogjax.devices._check import check_device
+from analogjax.devices._check import check_at_least_0, check_device
 from analogjax.devices._device import Real
 from analogjax.devices._draws import draw_normal
 
@@ -65,7 +65,11 @@ class PowerLawDrift:
           exponents: from :meth:`sample`.
           w: weights as written, of the same shape.
           elapsed: time since then, in the unit of ``t0``; a number or an array of that shape.
+
+        Raises:
+          ValueError: if a time that can be seen is negative or not finite.
         """
+        check_at_least_0("elapsed", elapsed)
         xi = draw_normal(key, jnp.shape(w))
         nu = exponents + self.nu * spread(xi, self.nu_std)
         return w * jnp.maximum(elapsed / self.t0, 1.0) ** -nu

@@ -23,7 +23,8 @@ def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.
       ValueError: for another word, or if no parameter is analog.
     """
     leaves = leaves_by_name(params)
-    words = jax.tree.leaves(param_labels(params))
+    # One word may stand for all parameters below it, as for optax.partition.
+    words = jax.tree.leaves(jax.tree.broadcast(param_labels(params), params))
     unknown = [word for word in words if word not in ("analog", "digital")]
     if unknown:
         raise ValueError(f"Labels must be 'analog' or 'digital', got {unknown[0]!r}.")

@@ -36,6 +36,12 @@ def test_decay_keeps_a_share_of_the_distance_to_the_reset_weight():
     np.testing.assert_allclose(w, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("elapsed", [-1.0, np.nan])
+def test_no_drift_before_the_weights_were_written(elapsed):
+    with pytest.raises(ValueError, match="elapsed must be a finite number of at least 0, got"):
+        PowerLawDrift().apply(KEY, jnp.ones((1, 1)), jnp.ones((1, 1)), elapsed)
+
+
 @pytest.mark.parametrize("lifetime", [0.5, 1.0])
 def test_a_lifetime_of_one_mini_batch_or_less_forgets_at_once(lifetime):
     device = dataclasses.replace(PLAIN, lifetime=lifetime, reset=-0.3)

@@ -176,6 +176,7 @@ def test_exp_step_stays_finite_in_a_narrow_range_far_from_zero():
     ("device", "said"),
     [
         (SoftBounds(dw_min="0.1"), "SoftBounds.dw_min must be a number or an array, got '0.1'"),
+        (SoftBounds(dw_min=1j), "SoftBounds.dw_min must be a number or an array, got 1j"),
         (ResponseFunctions(q_up=1.0, q_down=jnp.exp), "q_up must be a function of the weight"),
         (OneSidedPair(device=Ideal()), "OneSidedPair is made of devices .* got Ideal"),
         (ReferencePair(device=OneSidedPair(device=SoftBounds())), "ReferencePair .* OneSidedPair"),

@@ -200,6 +200,14 @@ def test_keeping_tiles_under_jit():
     same(read(KEY, QUIET, kept, 1.0), params, atol=1e-5)
 
 
+def test_one_label_may_stand_for_all_parameters_below_it():
+    whole = program(KEY, NOISE, network(), param_labels=lambda p: dict.fromkeys(p, "analog"))
+    leaves = program(
+        KEY, NOISE, network(), param_labels=lambda p: jax.tree.map(lambda _: "analog", p)
+    )
+    same(read(KEY, NOISE, whole, 1.0), read(KEY, NOISE, leaves, 1.0))
+
+
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match="must be 'analog' or 'digital', got 'pcm'"):
         program(KEY, NOISE, network(), param_labels=lambda p: jax.tree.map(lambda _: "pcm", p))
