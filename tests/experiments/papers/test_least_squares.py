@@ -24,7 +24,12 @@ def check_claims(reproduction, seeds):
 
 
 @pytest.mark.parametrize(
-    ("module", "seeds"), [(_dynamics, 3), (_asymptotic_error, 4), (_implicit_penalty, 1)]
+    ("module", "seeds"),
+    [
+        (_dynamics, 3),
+        pytest.param(_asymptotic_error, 4, marks=pytest.mark.slow),
+        (_implicit_penalty, 1),
+    ],
 )
 def test_the_claims_on_the_mean_dynamics_hold(module, seeds):
     check_claims(module.REPRODUCTION, range(seeds))
