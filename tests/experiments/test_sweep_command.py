@@ -13,6 +13,7 @@ from analogjax.experiments._data import checksum
 from analogjax.experiments._options import TaskOptions
 from analogjax.experiments._rules import RuleSettings
 from analogjax.experiments._run import run
+from analogjax.experiments._sweep_command import _usual
 from analogjax.experiments._sweep_training import static_settings, sweep_cells
 from analogjax.nn import linen as ann
 from analogjax.plotting import plot_heat_map
@@ -73,12 +74,10 @@ def test_a_sweep_writes_rows_summary_and_figure_and_gives_what_train_gives(tmp_p
 @pytest.mark.usefixtures("one_layer")
 def test_what_is_swept_by_default_is_what_the_rule_has(tmp_path):
     small = ["--train-size", "64", "--epochs", "1", "--seeds", "1", "--out", str(tmp_path)]
-    assert main(["sweep", "--rule", "analog-sgd", *small]) == 0
-    assert [row["states"] for row in rows_of(tmp_path)] == [4, 10]
-    assert json.loads((tmp_path / "summary.json").read_text())["over"] == {"states": [4.0, 10.0]}
-    small[-1] = str(tmp_path / "digital")
     assert main(["sweep", "--rule", "digital-sgd", *small]) == 0
-    assert [row["learning_rate"] for row in rows_of(tmp_path / "digital")] == [0.03, 0.1, 0.3]
+    assert [row["learning_rate"] for row in rows_of(tmp_path)] == [0.03, 0.1, 0.3]
+    assert _usual("analog-sgd") == ("states=4,10",)
+    assert _usual("residual-learning") == ("states=4,10", "gamma=0.3,0.5,0.7")
 
 
 @pytest.mark.usefixtures("one_layer")

@@ -132,6 +132,7 @@ def test_tiki_taka_needs_its_symmetric_point_near_zero(imbalance):
         assert recorded / 2 < tiki_taka < 2 * recorded
 
 
+@pytest.mark.slow
 def test_each_tile_of_a_staged_warm_start_lowers_the_error():
     # Scalar targets on devices of 4 states: 1.4e-2 and 1.2e-3 in a reference run.
     targets = jax.random.uniform(jax.random.key(3), (1, 400), minval=-0.6, maxval=0.6)
