@@ -44,9 +44,10 @@ def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) 
     calls = calls_of(name, pairs).values()
     if not calls:
         raise ValueError(
-            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): its layer is "
-            f"none of analogjax.nn, or was not called: hold a layer that rests with by_path and "
-            f"optax.set_to_zero(), or leave factors out to train on gradients alone."
+            f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): its layer is none of "
+            f"analogjax.nn, or was not called. Take the one of analogjax.nn (or convert the model), "
+            f"keep the kernel digital by labels(params, analog=...), or hold a layer that rests "
+            f"with by_path and optax.set_to_zero()."
         )
     for pair in calls:
         check_pair(name, pair, gradient.shape)
