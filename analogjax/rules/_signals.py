@@ -45,7 +45,7 @@ def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) 
     if not calls:
         raise ValueError(
             f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): its layer is none of "
-            f"analogjax.nn, or was not called. Take the one of analogjax.nn (or convert the model), "
+            f"analogjax.nn, or was not called. Take that of analogjax.nn (or convert the model), "
             f"keep the kernel digital by labels(params, analog=...), or hold a layer that rests "
             f"with by_path and optax.set_to_zero()."
         )
