@@ -142,8 +142,9 @@ class Device(abc.ABC):
 
         middle = (low + high) / 2
         below, above = jax.lax.fori_loop(0, self._halvings(cells), halve, (low, high))
-        inside = (drift(low) > 0) & (drift(high) < 0)
-        flat = (drift(low) == 0) & (drift(high) == 0) & (drift(middle) == 0)
+        at_low, at_high = drift(low), drift(high)
+        inside = (at_low > 0) & (at_high < 0)
+        flat = (at_low == 0) & (at_high == 0) & (drift(middle) == 0)
         found = jax.lax.stop_gradient(jnp.where(inside, (below + above) / 2, middle))
         onward, slope = jax.jvp(drift, (found,), (jnp.ones(shape, found.dtype),))
         # Zero, but for its derivative by what the steps depend on: that of the solution.

@@ -1,7 +1,6 @@
 """``analogjax reproduce``: a published figure or table, trained again."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -125,22 +124,9 @@ def _chosen_cells(
     return [cell for cell in cells if cell in chosen or identity(cell) in before], len(before)
 
 
-def _with_nan(row: Row, settings: Cell) -> Row:
-    """The row with NaN in place of null among its outputs; None may be a setting."""
-
-    def number(value):
-        if isinstance(value, dict):
-            return {name: number(item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [number(item) for item in value]
-        return math.nan if value is None else value
-
-    return {name: value if name in settings else number(value) for name, value in row.items()}
-
-
 def _figure(path: Path, reproduction: Reproduction, rows: list[Row]) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
-    reproduction.draw(figure, [_with_nan(row, reproduction.cells("quick")[0]) for row in rows])
+    reproduction.draw(figure, reproduction.with_nan(rows))
     figure.savefig(path, dpi=150)

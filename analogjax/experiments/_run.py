@@ -186,10 +186,12 @@ def _restored(
     checkpoints: Checkpoints | None, resume: bool, training: Training, keys, hooks: Hooks
 ) -> Restored | None:
     """The checkpoint that a run goes on from."""
-    if checkpoints is None or checkpoints.newest() is None:
+    if checkpoints is None:
         return None
     if not resume:
         checkpoints.check_none()
+    if checkpoints.newest() is None:
+        return None
     restored = checkpoints.restore(jax.eval_shape(training.init, keys))
     if restored is None:
         return None

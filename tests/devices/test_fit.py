@@ -326,8 +326,9 @@ def test_a_log_normal_population_is_that_of_its_gains_with_and_without_imbalance
     ],
 )
 def test_a_curve_without_noise_has_no_read_noise(device, count):
-    (curve,) = curves(mean_device(device, 0.0), np.repeat([1, -1, 1], 40)[:count])
-    report = fit(type(device)(), np.repeat([1, -1, 1], 40)[:count], curve)
+    pulses = np.repeat([1, -1, 1], 40)[:count]
+    (curve,) = curves(mean_device(device, 0.0), pulses)
+    report = fit(type(device)(), pulses, curve)
     assert report.read_noise == 0
     assert report.residual < 1e-6
 

@@ -84,12 +84,19 @@ class Reproduction:
     draw: Callable[[Any, list[Row]], None]
     duration: Mapping[Scale, str]
 
+    def with_nan(self, rows: list[Row]) -> list[Row]:
+        """The rows with NaN for each null among their outputs; None may be a setting."""
+        settings = self.cells("quick")[0]
+        return [
+            {name: value if name in settings else _nan(value) for name, value in row.items()}
+            for row in rows
+        ]
+
     def values(self, rows: list[Row]) -> Values:
         """What the table shows, by label, one value a seed."""
         found: dict[str, list[float]] = {}
-        for row in rows:
-            value = row[self.value]
-            found.setdefault(self.label(row), []).append(np.nan if value is None else value)
+        for row in self.with_nan(rows):
+            found.setdefault(self.label(row), []).append(row[self.value])
         factor = 100.0 if self.unit == "%" else 1.0
         return {label: factor * np.asarray(values) for label, values in found.items()}
 
@@ -97,6 +104,15 @@ class Reproduction:
         """The claims on lines of the table that a scale has."""
         any_values = {self.label(cell): np.ones(2) for cell in self.cells(scale)}
         return [claim for claim in self.claims if claim.verdict(any_values) is not None]
+
+
+def _nan(value):
+    """A value of JSON with NaN for each null in it."""
+    if isinstance(value, dict):
+        return {name: _nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_nan(item) for item in value]
+    return np.nan if value is None else value
 
 
 def falling(*labels: str) -> Callable[[Values], bool]:
