@@ -31,8 +31,8 @@ class ReproduceOptions:
       scale: "quick" shows the same order in minutes on two CPU cores; "paper" has the published
         settings.
       seeds: how many of the scale's seeds to run; all if not given.
-      only: lines of the table to run, by any part of their labels; all if not given. What was run
-        before stays on the page.
+      only: lines of the table to run, by any part of their labels, or by a whole label for that line
+        alone; all if not given. What was run before stays on the page.
       at_once: trainings in one call; as many as fit the memory if not given.
       data_dir: directory of the data that "paper" needs.
       out: directory of the results, results/reproduce/NAME-SCALE if not given: page.md,
@@ -114,7 +114,8 @@ def _chosen_cells(
     labels = list(dict.fromkeys(map(reproduction.label, cells)))
     wanted: set[str] = set()
     for part in options.only or ("",):  # Which is in every label.
-        found = [label for label in labels if part.lower() in label.lower()]
+        same = [label for label in labels if part.lower() == label.lower()]
+        found = same or [label for label in labels if part.lower() in label.lower()]
         if not found:
             raise ValueError(f"No line has {part} in its label; there are {'; '.join(labels)}.")
         wanted.update(found)

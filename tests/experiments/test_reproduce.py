@@ -102,6 +102,15 @@ def test_some_lines_alone_and_then_the_others(tmp_path):
     assert run("1") == (["factor 1", "factor 2"], [True, False])
 
 
+def test_a_whole_label_names_its_line_alone(tmp_path, monkeypatch):
+    cells = [{"factor": factor, "seed": 0} for factor in (1.0, 12.0)]
+    toy = dataclasses.replace(TOY, cells=lambda scale: cells)
+    monkeypatch.setitem(_reproduce.ALL, "toy", toy)
+    assert main(["reproduce", "toy", "--only", "Factor 1", "--out", str(tmp_path)]) == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert [row["label"] for row in summary["results"]] == ["factor 1"]
+
+
 @pytest.mark.usefixtures("toy")
 def test_a_page_tells_which_lines_have_fewer_seeds(tmp_path):
     def table():
