@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from analogjax.devices._cells import is_concrete
@@ -43,7 +44,8 @@ def field_range(name: str) -> tuple[float, float, str]:
 def check_device(device) -> None:
     """Raises a ValueError naming the first field of ``device`` that is out of its range.
 
-    Numbers that JAX is tracing (a device swept by ``vmap`` or passed to ``jit``) pass unseen.
+    Numbers that JAX is tracing (a device swept by ``vmap`` or passed to ``jit``) pass unseen here;
+    a rule whose device has one out of its range gives updates that are NaN.
 
     Raises:
       ValueError: naming the field, its value and the remedy.
@@ -63,18 +65,35 @@ def check_device(device) -> None:
             if isinstance(number, bool) or not is_concrete(number) or np.iscomplexobj(number):
                 _check_kind(device, field, number)
                 continue
-            finite = field.name in ("w_max", "w_min") or np.all(np.isfinite(number))
-            low, high, rule = field_range(field.name)
             values = np.asarray(number)
-            inside = (
-                (low < values) & (values < high)
-                if field.name in _OPEN
-                else ((low <= values) & (values <= high))
-            )
-            if not finite or not np.all(inside):
-                rule = rule if finite else "must be a finite number"
+            finite = _is_finite(field.name, values)
+            if not np.all(finite & _is_inside(field.name, values)):
+                rule = field_range(field.name)[2] if np.all(finite) else "must be a finite number"
                 raise ValueError(f"{type(device).__name__}.{field.name} {rule}, got {value}.")
     device.check_fields()
+
+
+def nan_outside(device):
+    """The device with NaN for fields out of their range that :func:`check_device` cannot see."""
+
+    def marked(path, number):
+        if not isinstance(number, jax.core.Tracer):
+            return number
+        name = next(key.name for key in reversed(path) if hasattr(key, "name"))
+        return jnp.where(_is_finite(name, number) & _is_inside(name, number), number, jnp.nan)
+
+    return jax.tree_util.tree_map_with_path(marked, device)
+
+
+def _is_finite(name: str, number):
+    return name in ("w_max", "w_min") or abs(number) < np.inf
+
+
+def _is_inside(name: str, number):
+    low, high, _ = field_range(name)
+    if name in _OPEN:
+        return (low < number) & (number < high)
+    return (low <= number) & (number <= high)
 
 
 def _check_kind(device, field: dataclasses.Field, number) -> None:

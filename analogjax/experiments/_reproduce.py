@@ -31,8 +31,8 @@ class ReproduceOptions:
       scale: "quick" shows the same order in minutes on two CPU cores; "paper" has the published
         settings.
       seeds: how many of the scale's seeds to run; all if not given.
-      only: lines of the table to run, by any part of their labels, or by a whole label for that line
-        alone; all if not given. What was run before stays on the page.
+      only: lines of the table to run, by any part of their labels, or by a whole label for that
+        line alone; all if not given. What was run before stays on the page.
       at_once: trainings in one call; as many as fit the memory if not given.
       data_dir: directory of the data that "paper" needs.
       out: directory of the results, results/reproduce/NAME-SCALE if not given: page.md,

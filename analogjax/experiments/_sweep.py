@@ -47,7 +47,8 @@ def sweep(
     The function is a whole training: traced once for each combination of static values, mapped
     over all other values with ``vmap``, and spread over the devices there are. Every draw follows
     from the values of the cell (take the seed from there), so that a cell gives what it gives
-    alone, to float rounding, whatever runs beside it.
+    alone, to float rounding, whatever runs beside it. A rule that is given a traced number out of
+    its range, such as a gamma of 1.5, makes the weights of that cell NaN.
 
     Args:
       fn: from the values of a cell, as keyword arguments, to a dictionary of numbers or arrays.

@@ -182,11 +182,9 @@ def agad(
       >>> state.weights["kernel"].reference.shape
       (3, 2)
     """
-    check_range("tail_weighting", tail_weighting, 0.0, np.inf)
-    check_range("buffer_cap", buffer_cap, 0.0, np.inf)
     rule = _Agad(
-        tail_weighting=tail_weighting,
-        buffer_cap=buffer_cap,
+        tail_weighting=check_range("tail_weighting", tail_weighting, 0.0, np.inf),
+        buffer_cap=check_range("buffer_cap", buffer_cap, 0.0, np.inf),
         **chopped_settings(
             chop_prob=chop_prob,
             chop_random=chop_random,

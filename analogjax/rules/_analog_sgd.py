@@ -42,8 +42,9 @@ def analog_sgd(
 
     Raises:
       ValueError: if the learning rate is negative or not finite, a device field out of range, a
-        parameter not a matrix, or factors or state do not fit. A learning rate that a schedule or
-        a tracer hides is seen by ``update`` outside of ``jit``; inside, the updates are NaN.
+        parameter not a matrix, or factors or state do not fit. A learning rate that a schedule
+        gives is seen by ``update`` outside of ``jit``; inside, and where any number that is out of
+        its range is traced (swept by ``vmap``, say), the updates are NaN.
       TypeError: if an argument is of another kind.
 
     Reference: Gokmen and Vlasov, Front. Neurosci. 10:333 (2016); Wu et al., arXiv:2406.12774.

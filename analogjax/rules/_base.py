@@ -16,6 +16,7 @@ from analogjax.rules._checks import (
     check_rate,
     check_warm_start,
     is_finite,
+    is_sound,
     matrix_shape,
 )
 from analogjax.rules._paths import leaf_address, leaf_name
@@ -103,6 +104,7 @@ def analog_transformation(
     """
     check_rate("learning_rate", learning_rate)
     check_warm_start(warm_start)
+    sound = is_sound(rule)
 
     @in_single
     def init_fn(params):
@@ -118,7 +120,7 @@ def analog_transformation(
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
         check_rate("learning_rate", rate)
-        valid = is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0))
+        valid = sound & (is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0)))
         count = optax.safe_increment(state.count)
         signals = _signals(updates, factors)
         _check_states(rule, state, signals, jax.tree.leaves(updates))
@@ -138,8 +140,8 @@ def analog_transformation(
         # Pulse counts of a NaN are silently zero, so that a broken loss would look like a network
         # that merely stops learning.
         new = [
-            _change(param, w) + jnp.where(sound & valid, 0.0, jnp.nan)
-            for param, (_, w), sound in zip(
+            _change(param, w) + jnp.where(fine & valid, 0.0, jnp.nan)
+            for param, (_, w), fine in zip(
                 jax.tree.leaves(params), stepped, finite.values(), strict=True
             )
         ]

@@ -217,7 +217,7 @@ def without_pulses(buffer, pulses, threshold, momentum, forget: bool) -> jax.Arr
 
 def with_share(gamma) -> jax.Array:
     """The significances of a slow array and a fast one; raises a ValueError if out of range."""
-    check_range("gamma", gamma, 0.0, 1.0)
+    gamma = check_range("gamma", gamma, 0.0, 1.0)
     return jnp.stack([jnp.ones(()), jnp.asarray(gamma, jnp.float32)])
 
 
@@ -226,7 +226,6 @@ def buffered_settings(
     transfer_lines, transfer_order, transfer_read, pulses, transfer_pulses, max_pulses: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields that these rules share; raises a ValueError if an argument is out of range."""
-    check_rate("transfer_lr", transfer_lr)
     slow, fast = device_list(device, 2)
     if transfer_pulses is None:
         # Without update management the line that is on would pulse in 1 / sqrt(max_pulses) of the
@@ -240,7 +239,7 @@ def buffered_settings(
         "devices": (*[slow] * (len(scales) - 1), fast),
         "scales": scales,
         "period": check_count("transfer_every", transfer_every),
-        "transfer_lr": transfer_lr,
+        "transfer_lr": check_rate("transfer_lr", transfer_lr),
         "scale_transfer_lr": scale_transfer_lr,
         "readout": readout(reads_per_transfer, transfer_lines, transfer_order, transfer_read),
         "pulses": pulse_scheme("pulses", pulses),

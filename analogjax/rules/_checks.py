@@ -1,5 +1,7 @@
 """Checks of what users hand to a rule: one clear sentence each."""
 
+import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -7,37 +9,58 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Device, check_at_least_0, check_device, is_concrete
+from analogjax.devices import Device, check_at_least_0, check_device, is_concrete, nan_outside
 from analogjax.pulses import BatchedPulses, Factors, PulseScheme, largest
 from analogjax.rules._signal import Signal
 
 
-def check_rate(name: str, rate) -> None:
-    """Raises if a rate that can be seen, no schedule, is no number, negative or not finite."""
+def check_rate(name: str, rate):
+    """The rate or schedule; raises if it can be seen and is no number, negative or not finite.
+
+    One that cannot be seen, since JAX is tracing it, is NaN where it is out of range.
+    """
     if callable(rate) and not isinstance(rate, type):
-        return
+        return rate
     _check_number(name, "one number or a schedule", rate)
     if jnp.ndim(rate) != 0:
         raise ValueError(
             f"{name} must be one number or a schedule, got an array of shape {jnp.shape(rate)}."
         )
     check_at_least_0(name, rate)
+    return rate if is_concrete(rate) else _nan_outside(rate, (rate >= 0) & (rate < np.inf))
 
 
-def check_range(name: str, value, low: float, high: float, *, open_low: bool = False) -> None:
-    """Raises if a value that can be seen is no number or outside ``[low, high]``."""
+def check_range(name: str, value, low: float, high: float, *, open_low: bool = False):
+    """The value; raises if it can be seen and is no number or outside ``[low, high]``.
+
+    One that cannot be seen, since JAX is tracing it, is NaN where it is outside.
+    """
     if callable(value):
         raise ValueError(
             f"{name} must be a number, got a function: only rates may be schedules; set other "
             f"numbers step by step with optax.inject_hyperparams."
         )
     _check_number(name, "a number", value)
-    if not is_concrete(value):
-        return
-    v = np.asarray(value)
-    if not np.all((v > low if open_low else v >= low) & (v <= high)):
+    seen = is_concrete(value)
+    v = np.asarray(value) if seen else value
+    inside = ((v > low) if open_low else (v >= low)) & (v <= high)
+    if not seen:
+        return _nan_outside(value, inside)
+    if not np.all(inside):
         bracket = "(" if open_low else "["
         raise ValueError(f"{name} must lie in {bracket}{low}, {high}], got {value}.")
+    return value
+
+
+def _nan_outside(value, inside):
+    return jnp.where(inside, value, jnp.nan)
+
+
+def is_sound(rule) -> jax.Array | bool:
+    """Whether no number of a rule that JAX is tracing was made NaN by the checks."""
+    leaves = jax.tree.leaves([getattr(rule, field.name) for field in dataclasses.fields(rule)])
+    traced = [~jnp.isnan(leaf).any() for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
+    return functools.reduce(jnp.logical_and, traced, True)
 
 
 def check_count(name: str, value, at_least: int = 1) -> int:
@@ -88,7 +111,7 @@ def device_list(device, num_tiles: int) -> tuple[Device, ...]:
             what = repr(one) if isinstance(one, (str, type)) else type(one).__name__
             raise TypeError(f"device must be a device of analogjax.devices, got {what}.")
         check_device(one)
-    return devices
+    return tuple(map(nan_outside, devices))
 
 
 def pulse_scheme(name: str, pulses: PulseScheme | None) -> PulseScheme:

@@ -254,8 +254,16 @@ def chopped_tiki_taka(
 
 def chopped_settings(**settings) -> dict[str, Any]:
     """The fields of choppers and buffer from their arguments; raises a ValueError if one is bad."""
-    for name in ("chop_prob", "momentum", "auto_momentum"):
-        check_range(name, settings[name], 0.0, 1.0)
-    check_range("buffer_granularity", settings["buffer_granularity"], 0.0, np.inf, open_low=True)
-    check_range("auto_granularity", settings["auto_granularity"], 0.0, np.inf)
-    return {**settings, "max_pulses": check_count("max_pulses", settings["max_pulses"])}
+
+    def within(name, high=1.0, **kwargs):
+        return {name: check_range(name, settings[name], 0.0, high, **kwargs)}
+
+    return {
+        **settings,
+        **within("chop_prob"),
+        **within("momentum"),
+        **within("auto_momentum"),
+        **within("buffer_granularity", np.inf, open_low=True),
+        **within("auto_granularity", np.inf),
+        "max_pulses": check_count("max_pulses", settings["max_pulses"]),
+    }

@@ -177,14 +177,13 @@ def mixed_precision(
       >>> updates["kernel"].item(), round(state.weights["kernel"].chi.item(), 3)
       (0.0, 0.15)
     """
-    check_range("momentum", momentum, 0.0, 1.0)
     for name, bins in (("x_bins", x_bins), ("d_bins", d_bins)):
         if check_count(name, bins, 0) == 1:
             raise ValueError(f"{name} must be 0 (not quantised) or at least 2, got 1.")
     rule = _MixedPrecision(
         device=device_list(device, 1)[0],
         period=check_count("transfer_every", transfer_every),
-        momentum=momentum,
+        momentum=check_range("momentum", momentum, 0.0, 1.0),
         x_bins=x_bins,
         d_bins=d_bins,
         stochastic_rounding=stochastic_rounding,

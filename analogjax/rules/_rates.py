@@ -30,21 +30,21 @@ def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
         outside of (0, 1], or [0, 1] if not ``open_low``.
     """
     if not is_several(gamma):
-        check_range("gamma", gamma, 0.0, 1.0, open_low=open_low)
+        gamma = check_range("gamma", gamma, 0.0, 1.0, open_low=open_low)
         return jnp.asarray(gamma, jnp.float32) ** jnp.arange(num_tiles)
     if len(gamma) != num_tiles:
         raise ValueError(
             f"gamma has {len(gamma)} significances for {num_tiles} tiles: give one for each, the "
             f"most significant tile's first, or one number whose powers they are."
         )
-    for part in gamma:
-        check_range("gamma", part, 0.0, 1.0, open_low=open_low)
+    parts = [check_range("gamma", part, 0.0, 1.0, open_low=open_low) for part in gamma]
     if is_concrete(gamma[0]) and gamma[0] != 1:
         raise ValueError(
             f"gamma must start with 1, the significance of the tile that holds the initial "
             f"weights, got {gamma}: divide all of them by the first."
         )
-    return jnp.stack([jnp.asarray(part, jnp.float32) for part in gamma])
+    several = jnp.stack([jnp.asarray(part, jnp.float32) for part in parts])
+    return several if is_concrete(gamma[0]) else jnp.where(several[0] == 1, several, jnp.nan)
 
 
 def periods(transfer_every, transfers: int) -> tuple[int, ...]:
@@ -87,6 +87,4 @@ def rates(transfer_lr, transfers: int) -> tuple:
             f"transfer_lr has {len(several)} rates {several}; {transfers + 1} tiles make "
             f"{transfers} transfers."
         )
-    for rate in several:
-        check_rate("transfer_lr", rate)
-    return several
+    return tuple(check_rate("transfer_lr", rate) for rate in several)

@@ -143,7 +143,6 @@ def residual_learning(
         )
     if warm_start_every is None:
         warm_start_every = every[(hub or num_tiles - 1) - 1] if every else 1
-    check_range("transfer_threshold", transfer_threshold, 0.0, np.inf)
     rule = TransferChain(
         devices=device_list(device, num_tiles),
         scales=scales(gamma, num_tiles, open_low=True),
@@ -156,7 +155,7 @@ def residual_learning(
         warm_period=check_count("warm_start_every", warm_start_every),
         pulses=pulse_scheme("pulses", pulses),
         transfer_pulses=pulse_scheme("transfer_pulses", transfer_pulses),
-        threshold=transfer_threshold,
+        threshold=check_range("transfer_threshold", transfer_threshold, 0.0, np.inf),
     )
     if num_tiles == 1:
         warm_start = None  # Nothing to warm: there is no tile to transfer to.

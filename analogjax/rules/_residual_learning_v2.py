@@ -110,11 +110,9 @@ def residual_learning_v2(
       >>> state.weights["kernel"].buffer.shape
       (3, 2)
     """
-    check_range("momentum", momentum, 0.0, 1.0)
-    check_range("threshold", threshold, 0.0, np.inf)
     rule = _ResidualLearningV2(
-        momentum=momentum,
-        threshold=threshold,
+        momentum=check_range("momentum", momentum, 0.0, 1.0),
+        threshold=check_range("threshold", threshold, 0.0, np.inf),
         **buffered_settings(
             device=device,
             scales=with_share(gamma),

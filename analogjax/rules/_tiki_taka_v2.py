@@ -135,13 +135,11 @@ def tiki_taka_v2(
       >>> state.weights["kernel"].buffer.shape
       (3, 2)
     """
-    check_range("threshold", threshold, 0.0, float("inf"), open_low=True)
-    check_range("momentum", momentum, 0.0, 1.0)
     max_pulses = check_count("max_pulses", max_pulses)
     rule = SummedTransfer(
         share=jnp.where(jnp.asarray(gamma) > 0, gamma, 1.0),
-        threshold=threshold,
-        momentum=momentum,
+        threshold=check_range("threshold", threshold, 0.0, float("inf"), open_low=True),
+        momentum=check_range("momentum", momentum, 0.0, 1.0),
         forget=forget,
         max_pulses=max_pulses,
         **buffered_settings(
