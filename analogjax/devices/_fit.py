@@ -18,8 +18,8 @@ from analogjax.devices._pulsed import PulsedDevice
 
 # Pulses from which white noise can be told from a response, and by how many standard deviations.
 _ENOUGH, _SIGMAS = 50, 5.0
-# Conductances of memory devices are microsiemens; weights are of order 1.
-_SIEMENS = 1e-3
+# Conductances of memory devices are some to a hundred microsiemens; weights are of order 1.
+_SIEMENS, _MICROSIEMENS = 1e-3, 10.0
 
 
 def fit(
@@ -68,8 +68,8 @@ def fit(
       The fitted device with values, intervals and what the data leave undetermined.
 
     Raises:
-      ValueError: if the curves are empty, masked, not finite, of inconsistent lengths, in siemens,
-        never move, or fall under up pulses; for other pulses, unknown fields, and devices out of
+      ValueError: if the curves are empty, masked, not finite, of inconsistent lengths, in siemens
+        or microsiemens, never move, or fall under up pulses; for other pulses, unknown fields, and devices out of
         their ranges.
 
     Reference: Gong et al., "Signal and noise extraction from analog memory elements for
@@ -171,10 +171,13 @@ def _check_curves(pulses, conductance) -> tuple[np.ndarray, np.ndarray, int]:
             f"conductance must move under pulses, got values about {curves[0].mean():g} alone; a "
             "stuck crosspoint has no response to fit."
         )
-    if np.abs(moving).max() < _SIEMENS:
+    largest = np.abs(moving).max()
+    one_signed = moving.min() >= 0 or moving.max() <= 0
+    if largest < _SIEMENS or (one_signed and largest > _MICROSIEMENS):
+        unit = "siemens" if largest < _SIEMENS else "microsiemens"
         raise ValueError(
-            f"conductance must be normalised, got at most {np.abs(moving).max():g}, as in siemens: "
-            "subtract that of zero weight, and divide by what the device calls 1."
+            f"conductance must be normalised, got at most {largest:g}, as in {unit}: subtract that "
+            "of zero weight, and divide by what the device calls 1."
         )
     if (np.diff(moving, axis=1) * train).sum() < 0:
         raise ValueError(

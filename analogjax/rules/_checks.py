@@ -1,6 +1,5 @@
 """Checks of what users hand to a rule: one clear sentence each."""
 
-import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -58,7 +57,7 @@ def _nan_outside(value, inside):
 
 def is_sound(rule) -> jax.Array | bool:
     """Whether no number of a rule that JAX is tracing was made NaN by the checks."""
-    leaves = jax.tree.leaves([getattr(rule, field.name) for field in dataclasses.fields(rule)])
+    leaves = jax.tree.leaves(getattr(rule, "__dict__", {}))
     traced = [~jnp.isnan(leaf).any() for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
     return functools.reduce(jnp.logical_and, traced, True)
 

@@ -280,6 +280,7 @@ GOOD = np.array([0.0, 0.1, 0.05])
         ([1, -1], [0.0, np.nan, 0.1], {}, "finite, got nan at point 1 of curve 0"),
         ([1, -1], [0.2, 0.2, 0.2], {}, "must move under pulses, got values about 0.2"),
         ([1, -1], [1e-5, 3e-5, 2e-5], {}, "must be normalised, got at most 3e-05, as in siemens"),
+        ([1, -1], [10, 30, 20], {}, "must be normalised, got at most 30, as in microsiemens"),
         ([-1, 1], GOOD, {}, "must rise under up pulses.* change their sign"),
         ([1, -1], np.ma.masked_greater(GOOD, 0.07), {}, "must not be masked: cut the curves"),
         ([1, -1], GOOD, {"fields": "dw_min"}, "list of different names, got 'dw_min'"),
