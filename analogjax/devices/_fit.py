@@ -69,8 +69,8 @@ def fit(
 
     Raises:
       ValueError: if the curves are empty, masked, not finite, of inconsistent lengths, in siemens
-        or microsiemens, never move, or fall under up pulses; for other pulses, unknown fields, and devices out of
-        their ranges.
+        or microsiemens, never move, or fall under up pulses; for other pulses, unknown fields, and
+        devices out of their ranges.
 
     Reference: Gong et al., "Signal and noise extraction from analog memory elements for
     neuromorphic computing", Nat. Commun. 9:2102 (2018), for what is extracted; the estimate is the

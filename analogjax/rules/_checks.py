@@ -1,6 +1,5 @@
 """Checks of what users hand to a rule: one clear sentence each."""
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -59,7 +58,7 @@ def is_sound(rule) -> jax.Array | bool:
     """Whether no number of a rule that JAX is tracing was made NaN by the checks."""
     leaves = jax.tree.leaves(getattr(rule, "__dict__", {}))
     traced = [~jnp.isnan(leaf).any() for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
-    return functools.reduce(jnp.logical_and, traced, True)
+    return jnp.stack(traced).all() if traced else True
 
 
 def check_count(name: str, value, at_least: int = 1) -> int:
