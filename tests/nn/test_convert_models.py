@@ -9,7 +9,7 @@ from flax import nnx
 
 import analogjax
 from analogjax.devices import SoftBounds
-from analogjax.experiments import CharTransformer, ResNet18
+from analogjax.experiments import CharTransformer, ResNet
 from analogjax.nn import Analog
 from analogjax.nn import linen as ann
 from analogjax.nn import nnx as annx
@@ -96,16 +96,17 @@ def check_trained(before, after, values):
     assert all(jax.tree.leaves(moved))
 
 
+@pytest.mark.parametrize("blocks", [1, pytest.param(2, marks=pytest.mark.slow)])
 @each_scheme
-def test_the_last_stages_and_the_head_of_a_residual_network(pulses):
+def test_the_last_stages_and_the_head_of_a_residual_network(pulses, blocks):
     rules = [("stage[34]_.*/kernel$", ANALOG), ("head/kernel", ANALOG)]
     x = jax.random.normal(ROOT, (2, 8, 8, 3))
-    model = ResNet18(classes=3, width=2)
+    model = ResNet(classes=3, width=2, blocks=(blocks,) * 4)
     before, after, values, tiles = train_linen(
         model, rules, pulses, x, jnp.array([0, 1]), mutable=["batch_stats"]
     )
     check_trained(before, after, values)
-    assert len(tiles) == 11  # Four blocks of two convolutions, two shortcuts, the head.
+    assert len(tiles) == 4 * blocks + 3  # Convolutions, two shortcuts, the head.
 
 
 @pytest.mark.slow

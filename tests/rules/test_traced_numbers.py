@@ -6,28 +6,33 @@ import numpy as np
 import pytest
 
 import analogjax
-from analogjax.devices import ReferencePair, SoftBounds, SoftBoundsReference, VectorCell
+from analogjax.devices import SoftBounds, VectorCell
+from analogjax.pulses import ExpectedPulses
 
-DEVICE = SoftBounds.with_states(10)
-CELL = VectorCell(devices=(DEVICE, DEVICE))
+DEVICE = SoftBounds.with_states(10).without_variation()
+EXPECTED = ExpectedPulses()  # Which compiles fastest.
 
 
 def fields_of_a_device(**fields):
-    return analogjax.analog_sgd(0.1, SoftBounds(**fields), key=0)
+    return analogjax.analog_sgd(0.1, SoftBounds(**fields), key=0, pulses=EXPECTED)
 
 
-def nested_devices(first, pair):
-    cell = VectorCell(devices=(SoftBounds(dw_min=first), DEVICE))
-    reference = ReferencePair(device=SoftBoundsReference(dw_min=pair))
-    return analogjax.tiki_taka(0.1, (cell, reference), key=0)
-
-
-def several_significances(first, second):
-    return analogjax.tiki_taka(0.1, DEVICE, key=0, gamma=(first, second))
+def part_of_a_cell(dw_min):
+    cell = VectorCell(devices=(DEVICE, SoftBounds(dw_min=dw_min)))
+    return analogjax.analog_sgd(0.1, cell, key=0)
 
 
 def rule_of(make, **settings):
+    settings |= {"pulses": EXPECTED}
     return lambda **numbers: make(0.1, DEVICE, key=0, **settings, **numbers)
+
+
+def chain_of(make, **settings):
+    return rule_of(make, transfer_pulses=EXPECTED, **settings)
+
+
+def significances(make):
+    return lambda first, second: make(gamma=(first, second))
 
 
 # A rule, and of each number a valid value and an invalid one.
@@ -43,10 +48,13 @@ CASES = [
             "dw_min_dtod": (0.3, np.nan),
         },
     ),
-    (nested_devices, {"first": (0.1, -0.1), "pair": (0.1, -0.1)}),
-    (several_significances, {"first": (1.0, 0.5), "second": (0.5, -0.5)}),
+    (part_of_a_cell, {"dw_min": (0.1, -0.1)}),
     (
-        rule_of(analogjax.residual_learning, num_tiles=2),
+        significances(chain_of(analogjax.tiki_taka)),
+        {"first": (1.0, 0.5), "second": (0.5, -0.5)},
+    ),
+    (
+        chain_of(analogjax.residual_learning, num_tiles=2),
         {"gamma": (0.5, 0.0), "transfer_lr": (0.5, -0.5), "transfer_threshold": (0.5, -0.5)},
     ),
     (
@@ -59,7 +67,7 @@ CASES = [
         },
     ),
     (
-        rule_of(analogjax.residual_learning_v2),
+        chain_of(analogjax.residual_learning_v2),
         {"threshold": (0.5, -0.5), "momentum": (0.5, -0.5)},
     ),
     (rule_of(analogjax.mixed_precision), {"momentum": (0.5, 1.5)}),
