@@ -20,7 +20,7 @@ from analogjax.devices._cells import ratio as ratio
 from analogjax.devices._check import check_at_least_0 as check_at_least_0
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._check import check_positive as check_positive
-from analogjax.devices._check import nan_outside as nan_outside
+from analogjax.devices._check import of_one_array as of_one_array
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device
 from analogjax.devices._draws import draw_normal as draw_normal

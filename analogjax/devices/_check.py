@@ -20,6 +20,7 @@ _OPEN = {
     "up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
     "pow_up_down": (-1.0, 1.0, "must lie between -1 and 1, both excluded"),
 }
+_VECTORS = ("piecewise_up", "piecewise_down")
 _AT_LEAST_0 = (
     "_dtod",
     "_std",
@@ -45,7 +46,8 @@ def check_device(device) -> None:
     """Raises a ValueError naming the first field of ``device`` that is out of its range.
 
     Numbers that JAX is tracing (a device swept by ``vmap`` or passed to ``jit``) pass unseen here;
-    a rule whose device has one out of its range gives updates that are NaN.
+    a rule whose device has one outside the range of its field gives updates that are NaN. What
+    several fields must be together is seen of numbers alone.
 
     Raises:
       ValueError: naming the field, its value and the remedy.
@@ -73,13 +75,24 @@ def check_device(device) -> None:
     device.check_fields()
 
 
-def nan_outside(device):
-    """The device with NaN for fields out of their range that :func:`check_device` cannot see."""
+def of_one_array(device):
+    """The device of an array, with NaN for traced fields that are out of their range.
+
+    Raises:
+      ValueError: if a field is an array, as of devices that are to be swept.
+    """
 
     def marked(path, number):
+        name = next((key.name for key in reversed(path) if hasattr(key, "name")), "")
+        # A device of one's own may have arrays by names of its own.
+        if jnp.ndim(number) and field_range(name)[2] and name not in _VECTORS:
+            raise ValueError(
+                f"{type(device).__name__}{jax.tree_util.keystr(path)} must be one number, got an "
+                f"array of shape {jnp.shape(number)}: crosspoints vary by their spreads, and "
+                f"jax.vmap sweeps."
+            )
         if not isinstance(number, jax.core.Tracer):
             return number
-        name = next(key.name for key in reversed(path) if hasattr(key, "name"))
         return jnp.where(_is_finite(name, number) & _is_inside(name, number), number, jnp.nan)
 
     return jax.tree_util.tree_map_with_path(marked, device)

@@ -26,12 +26,16 @@ class LinearResponse(MultNoiseDevice):
     def symmetric_point(self, cells: AnyCells) -> jax.Array:
         r"""The weight where up and down steps are equal, in closed form.
 
-        For soft bounds it is :math:`(u - v) / (u/b^+ - v/b^-)`. Where two parallel lines never
-        meet it is the bound that the larger step leads to; where they coincide, it is zero.
+        For soft bounds it is :math:`(u - v) / (u/b^+ - v/b^-)`. Where the lines do not meet
+        between the bounds it is the bound that the larger step leads to; where they coincide, it
+        is zero.
         """
         up, down = self.steps(cells, jnp.zeros(()))
         up_at_one, down_at_one = self.steps(cells, jnp.ones(()))
         excess, slope = up - down, (down_at_one - down) - (up_at_one - up)
         parallel = jnp.where(excess == 0, 0.0, jnp.copysign(jnp.inf, excess))
         point = jnp.where(slope == 0, parallel, ratio(excess, slope))
+        # Steps that grow towards a bound lead away from where their lines meet beyond it.
+        outside = (point < cells.w_min) | (point > cells.w_max)
+        point = jnp.where((slope < 0) & outside, parallel, point)
         return jnp.clip(point, cells.w_min, cells.w_max)

@@ -162,7 +162,8 @@ class VectorCell(UnitCell):
         check_device(self)
         keys = jax.random.split(key, len(self.devices))
         parts = (device.sample(k, shape) for device, k in zip(self.devices, keys, strict=True))
-        return VectorCells(tuple(parts), tuple(jnp.asarray(s, jnp.float32) for s in self._shares))
+        # Copies, so that the states of several tiles can be donated.
+        return VectorCells(tuple(parts), tuple(jnp.array(s, jnp.float32) for s in self._shares))
 
     def sample_ageing(self, key: jax.Array, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
         """How each of the conductances ages; None if none of them does."""

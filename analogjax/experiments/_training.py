@@ -1,5 +1,6 @@
 """The one training loop of all rules: an epoch is one scan, a whole run can be vmapped."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -89,8 +90,8 @@ def make_training(
     Each epoch visits the training samples in a new random order, drawn from the key and the number
     of the epoch, and leaves out the last ones that fill no mini-batch. Both functions are pure:
     wrap them in ``jax.jit``, and in ``jax.vmap`` over keys to train several seeds at once. A model
-    whose call has an argument ``train`` is given ``train=True`` where it learns, and random numbers
-    for dropout.
+    whose call has an argument ``train`` is given ``train=True`` where it learns, with random
+    numbers for dropout, and ``train=False`` elsewhere.
 
     Within a mesh set by ``jax.set_mesh`` each mini-batch is shared between the devices of its axis
     ``data``, and the columns of large matrices, as :func:`analogjax.shardings` says, between those
@@ -141,16 +142,19 @@ def make_training(
     samples = len(data.train_labels)
     check_batch_size(batch_size, samples)
     steps = samples // batch_size
-    learning: dict[str, Any] = {"train": True} if "train" in _arguments(model) else {}
+    flagged = "train" in _arguments(model)
+    learning: dict[str, Any] = {"train": True} if flagged else {}
+    resting: dict[str, Any] = {"train": False} if flagged else {}
     train_x, train_y, test_x, test_y = map(jnp.asarray, data)
 
     def init(key: jax.Array) -> RunState:
         key_params, key_order, key_rule = jax.random.split(key, 3)
-        variables = dict(model.init(key_params, train_x[:1]))
+        variables = dict(model.init(key_params, train_x[:1], **resting))
         params = variables.pop("params")
         opt_state = make_optimizer(key_rule).init(params)
         return RunState(params, variables, opt_state, key_order, jnp.zeros((), jnp.int32))
 
+    resting_model = functools.partial(model.apply, **resting)
     # Draws are addressed through the key in the state, so the update needs no key of its own.
     update = make_optimizer(jax.random.key(0)).update
 
@@ -192,7 +196,7 @@ def make_training(
         params, variables, opt_state = kept_shared(carry)
         new = RunState(params, variables, opt_state, state.key, state.epoch + 1)
         variables = {"params": new.params, **new.variables}
-        accuracy, loss = _tested(model, variables, test_x, test_y, keys[-1])
+        accuracy, loss = _tested(resting_model, variables, test_x, test_y, keys[-1])
         metrics = EpochMetrics(losses.mean(), accuracy, loss, pulses_sent(new.opt_state))
         return new, metrics if broken is None else metrics._replace(broken=first_broken(broken))
 
@@ -343,11 +347,11 @@ def pulses_sent(opt_state) -> jax.Array:
     return jnp.asarray(sum(totals), jnp.float32)
 
 
-def _tested(model, variables, samples, labels, key, chunk: int = 500):
+def _tested(apply, variables, samples, labels, key, chunk: int = 500):
     """Accuracy and mean loss on test samples, in chunks that bound the memory of the patches."""
 
     def totals(x, y, key):
-        logits = model.apply(variables, x, rngs={"analog": key})
+        logits = apply(variables, x, rngs={"analog": key})
         return jnp.stack([(logits.argmax(-1) == y).sum(), _cross_entropy(logits, y).sum()])
 
     # Else XLA computes at length, while it compiles, what a first layer makes of constant images.

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from analogjax.nn._analog import Analog, check_analog
+from analogjax.nn._nnx_converters import Converters
 from analogjax.nn._product import empty_tap, product
 from analogjax.nn._tap_error import tap_error
-from analogjax.periphery import AnalogIO
 from analogjax.pulses import Factors
 
 Pairs = tuple[Factors, ...]
@@ -64,12 +64,19 @@ class Tapped(nnx.Module):
     """
 
     kernel: nnx.Param
-    io: AnalogIO | None = None
-    io_backward: AnalogIO | None = None
+    io = Converters()
+    io_backward = Converters()
     stream: nnx.RngStream | None = None
     tap: Tap | None = None
     calls: int = 0
     making: bool = False
+
+    def __setattr__(self, name: str, value) -> None:
+        attribute = getattr(type(self), name, None)
+        if isinstance(attribute, Converters):  # NNX would refuse arrays that are in no variable.
+            attribute.__set__(self, value)
+        else:
+            super().__setattr__(name, value)
 
     def wire(self, analog: Analog, rngs: nnx.Rngs | None) -> None:
         """Sets the converters, with random numbers of their own if they draw any."""

@@ -46,7 +46,7 @@ def worst_case_scale(x: jax.Array, io: AnalogIO) -> jax.Array:
     largest = _capped(jnp.max(jnp.abs(x), axis=-1, keepdims=True), io)
     positive = jnp.maximum(x, 0).sum(-1, keepdims=True)
     negative = -jnp.minimum(x, 0).sum(-1, keepdims=True)
-    bound = jnp.where(jnp.isfinite(io.out_bound), io.out_bound, 1.0)
+    bound = jnp.min(jnp.where(jnp.isfinite(io.out_bound), io.out_bound, 1.0))  # Of all lines.
     scale = jnp.maximum(positive, negative) * ASSUMED_W_MAX / bound
     # Without a resolution the limit is infinite, but not a vector of zeros times it.
     limit = io.max_bm_res / step_size(io.inp_bound, io.inp_res)

@@ -19,7 +19,7 @@ def deterministic_implicit(line: Lines) -> jax.Array:
 def mean_count(line: Lines) -> jax.Array:
     r"""As many on a line as on average, then :math:`\mathrm{round}(n_x n_\delta / BL)`."""
     on_x, on_d = (jnp.rint(line.length * p) for p in (line.inputs(), line.outputs()))
-    return jnp.rint(on_d / jnp.maximum(line.length, 1.0) * on_x[:, None])
+    return jnp.rint(on_d * on_x[:, None] / jnp.maximum(line.length, 1.0))
 
 
 COUNTS = {"deterministic_implicit": deterministic_implicit, "mean_count": mean_count}

@@ -54,8 +54,8 @@ def line_probabilities(
 
     Update-BL management picks :math:`BL = \min(\lceil k\rceil, BL_{max})` with
     :math:`k = \lambda \max|x|\max|\delta|/g`; update management shares the load, so that the
-    largest input and the largest output line pulse equally often, and scales d down where even
-    the longest train is too short.
+    largest input and the largest output line pulse equally often, and where even the longest
+    train is too short, the largest output lines, which pulse in every slot then, are cut.
 
     Args:
       x: input vectors, ``(batch, in)``.
@@ -97,7 +97,8 @@ def line_probabilities(
 def cut_trains(lines: Lines, learning_rate, granularity) -> jax.Array:
     """How many of the vector pairs ask for more pulses than their trains can hold, float32.
 
-    Of such a pair the largest change, or all of it with update management, is cut short.
+    Of such a pair the largest change is cut short, or with update management the changes of all
+    output lines that would have to pulse more often than in every slot.
 
     Args:
       lines: what the pulse generators do.

@@ -14,7 +14,7 @@ from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._buffered import Reading, Release, buffered_settings, with_share
 from analogjax.rules._checks import check_range
-from analogjax.rules._chopped_tiki_taka import ChoppedTransfer, chopped_settings
+from analogjax.rules._chopped_tiki_taka import ChoppedTransfer, check_regular, chopped_settings
 from analogjax.rules._readout import Lines, Order, Read
 from analogjax.tiles import TileStack
 
@@ -154,7 +154,8 @@ def agad(
       reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
         None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
-      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
+      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random"),
+        which regular choppers allow only where all lines are read.
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
         and wires do to it; perfect by default.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
@@ -182,6 +183,7 @@ def agad(
       >>> state.weights["kernel"].reference.shape
       (3, 2)
     """
+    check_regular(transfer_order, reads_per_transfer)
     rule = _Agad(
         tail_weighting=check_range("tail_weighting", tail_weighting, 0.0, np.inf),
         buffer_cap=check_range("buffer_cap", buffer_cap, 0.0, np.inf),

@@ -13,6 +13,7 @@ from analogjax.rules._alike import map_alike
 from analogjax.rules._checks import (
     as_key,
     check_finite,
+    check_key,
     check_rate,
     check_warm_start,
     is_finite,
@@ -104,7 +105,7 @@ def analog_transformation(
     """
     check_rate("learning_rate", learning_rate)
     check_warm_start(warm_start)
-    sound = is_sound(rule)
+    check_key(key)
 
     @in_single
     def init_fn(params):
@@ -120,7 +121,9 @@ def analog_transformation(
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
         check_rate("learning_rate", rate)
-        valid = sound & (is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0)))
+        valid = is_sound(rule, state.count) & (
+            is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0))
+        )
         count = optax.safe_increment(state.count)
         signals = _signals(updates, factors)
         _check_states(rule, state, signals, jax.tree.leaves(updates))

@@ -42,6 +42,10 @@ def by_path(
       >>> sorted(state.inner_states)
       ['Dense_1/kernel', 'kernel', 'otherwise']
     """
+    if "otherwise" in rules:
+        raise ValueError(
+            "The pattern 'otherwise' has the name of the rest: write it 'otherwis[e]', say."
+        )
     patterns = {pattern: re.compile(pattern) for pattern in rules}
 
     def label(path, _):

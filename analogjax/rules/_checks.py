@@ -1,15 +1,28 @@
 """Checks of what users hand to a rule: one clear sentence each."""
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Device, check_at_least_0, check_device, is_concrete, nan_outside
+from analogjax.devices import Device, check_at_least_0, check_device, is_concrete, of_one_array
 from analogjax.pulses import BatchedPulses, Factors, PulseScheme, largest
 from analogjax.rules._signal import Signal
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedSchedule:
+    """A schedule whose values are checked, once it gives them, as :func:`check_rate` does."""
+
+    name: str
+    schedule: Callable[[jax.Array], Any]
+
+    def __call__(self, count):
+        return check_rate(self.name, self.schedule(count))
 
 
 def check_rate(name: str, rate):
@@ -18,7 +31,7 @@ def check_rate(name: str, rate):
     One that cannot be seen, since JAX is tracing it, is NaN where it is out of range.
     """
     if callable(rate) and not isinstance(rate, type):
-        return rate
+        return CheckedSchedule(name, rate)
     _check_number(name, "one number or a schedule", rate)
     if jnp.ndim(rate) != 0:
         raise ValueError(
@@ -54,9 +67,10 @@ def _nan_outside(value, inside):
     return jnp.where(inside, value, jnp.nan)
 
 
-def is_sound(rule) -> jax.Array | bool:
-    """Whether no number of a rule that JAX is tracing was made NaN by the checks."""
+def is_sound(rule, count) -> jax.Array | bool:
+    """Whether the checks have made no number of a rule NaN, nor what its schedules give now."""
     leaves = jax.tree.leaves(getattr(rule, "__dict__", {}))
+    leaves = [leaf(count) if isinstance(leaf, CheckedSchedule) else leaf for leaf in leaves]
     traced = [~jnp.isnan(leaf).any() for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
     return jnp.stack(traced).all() if traced else True
 
@@ -86,16 +100,26 @@ def check_choice(name: str, value, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}.")
 
 
-def as_key(key) -> jax.Array:
-    """A typed PRNG key, from one or from a seed."""
-    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return key
+def _is_key(key) -> bool:
+    return hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+def check_key(key) -> None:
+    """Raises if something is neither a typed PRNG key nor a seed."""
+    if _is_key(key):
+        return
+    if not (isinstance(key, int) or jnp.issubdtype(getattr(key, "dtype", float), jnp.integer)):
+        raise TypeError(f"key must be a seed or a key made by jax.random.key, got {key!r}.")
     if jnp.ndim(key) != 0:
         raise ValueError(
             f"key must be a seed or a key made by jax.random.key, got an array of shape "
             f"{jnp.shape(key)}; wrap a raw key with jax.random.wrap_key_data."
         )
-    return jax.random.key(key)
+
+
+def as_key(key) -> jax.Array:
+    """A typed PRNG key, from one or from a seed."""
+    return key if _is_key(key) else jax.random.key(key)
 
 
 def device_list(device, num_tiles: int) -> tuple[Device, ...]:
@@ -109,7 +133,9 @@ def device_list(device, num_tiles: int) -> tuple[Device, ...]:
             what = repr(one) if isinstance(one, (str, type)) else type(one).__name__
             raise TypeError(f"device must be a device of analogjax.devices, got {what}.")
         check_device(one)
-    return tuple(map(nan_outside, devices))
+    # One object where one was given: what is alike shares its compiled step.
+    marked = {id(one): of_one_array(one) for one in devices}
+    return tuple(marked[id(one)] for one in devices)
 
 
 def pulse_scheme(name: str, pulses: PulseScheme | None) -> PulseScheme:

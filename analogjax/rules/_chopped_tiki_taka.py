@@ -119,7 +119,9 @@ class ChoppedTransfer(BufferedTransfer):
     @property
     def phase(self) -> jax.Array:
         """Sweeps between two regular flips, ``max(ceil(1 / chop_prob), 2)``."""
-        return jnp.maximum(jnp.ceil(ratio(1.0, jnp.asarray(self.chop_prob))), 2).astype(jnp.int32)
+        # The inverse of a float32 may lie just above the number whose inverse that is.
+        sweeps = jnp.ceil(ratio(1.0, jnp.asarray(self.chop_prob)) * (1 - 1e-6))
+        return jnp.maximum(sweeps, 2).astype(jnp.int32)
 
     def chopped(self, lines, flips) -> Any:
         """The lines with some signs changed."""
@@ -194,7 +196,8 @@ def chopped_tiki_taka(
       reads_per_transfer: lines read and written at each transfer, or a share of them, in (0, 1);
         None for all.
       transfer_lines: read "inputs" (rows of W) or "outputs" (columns of W).
-      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random").
+      transfer_order: start where the last transfer ended ("cyclic"), or anywhere ("random"),
+        which regular choppers allow only where all lines are read.
       transfer_read: the product that a read is, ``(key, x, w) -> x @ w`` with whatever converters
         and wires do to it; perfect by default.
       pulses: scheme of the gradient; :class:`~analogjax.pulses.BatchedPulses` by default.
@@ -222,6 +225,8 @@ def chopped_tiki_taka(
       >>> state.weights["kernel"].chopper.ravel().tolist()
       [1.0, 1.0, 1.0]
     """
+    if not chop_random:
+        check_regular(transfer_order, reads_per_transfer)
     rule = ChoppedTransfer(
         **chopped_settings(
             chop_prob=chop_prob,
@@ -250,6 +255,16 @@ def chopped_tiki_taka(
         ),
     )
     return analog_transformation(learning_rate, rule, key=key)
+
+
+def check_regular(order: Order, reads: float | None) -> None:
+    """Raises a ValueError if some lines may be read twice in a sweep, and others not at all."""
+    if order == "random" and reads is not None:
+        raise ValueError(
+            "transfer_order='random' does not go with regular choppers, which change the sign of "
+            "each line once it was read in the last sweep of a phase: use 'cyclic', or read all "
+            "lines (reads_per_transfer=None)."
+        )
 
 
 def chopped_settings(**settings) -> dict[str, Any]:

@@ -149,8 +149,8 @@ def mixed_precision(
       key: PRNG key or seed of all crosspoints and pulses.
       transfer_every: steps (mini-batches) between two writings.
       momentum: :math:`\mu`, in [0, 1].
-      x_bins: levels that each input vector is rounded to, between minus and plus its largest
-        entry; 0 for none, else at least 2.
+      x_bins: steps that each input vector is rounded to, half of them (``x_bins // 2``) between
+        zero and its largest entry of either sign; 0 for none, else at least 2.
       d_bins: the same for each error vector.
       stochastic_rounding: whether they are rounded up or down at random, right on average.
       pulses: scheme of the writing; :class:`~analogjax.pulses.BatchedPulses` by default, which is

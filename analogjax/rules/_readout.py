@@ -95,6 +95,11 @@ def readout(reads: float | None, lines: Lines, order: Order, through: Read | Non
     name = "reads_per_transfer (or a share of the lines in (0, 1))"
     check_choice("transfer_lines", lines, get_args(Lines))
     check_choice("transfer_order", order, get_args(Order))
+    if through is not None and not callable(through):
+        raise TypeError(
+            f"transfer_read must be a function (key, x, w) -> x @ w, got {through!r}; of an "
+            f"AnalogIO it is functools.partial(mvm, io=...)."
+        )
     return Readout(
         reads=reads if reads is None or _is_share(reads) else check_count(name, reads),
         axis=get_args(Lines).index(lines),

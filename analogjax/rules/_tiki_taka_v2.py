@@ -136,15 +136,16 @@ def tiki_taka_v2(
       (3, 2)
     """
     max_pulses = check_count("max_pulses", max_pulses)
+    scales = with_share(gamma)
     rule = SummedTransfer(
-        share=jnp.where(jnp.asarray(gamma) > 0, gamma, 1.0),
+        share=jnp.where(scales[-1] > 0, scales[-1], 1.0),
         threshold=check_range("threshold", threshold, 0.0, float("inf"), open_low=True),
         momentum=check_range("momentum", momentum, 0.0, 1.0),
         forget=forget,
         max_pulses=max_pulses,
         **buffered_settings(
             device=device,
-            scales=with_share(gamma),
+            scales=scales,
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             transfer_every=transfer_every,

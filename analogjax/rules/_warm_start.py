@@ -50,7 +50,7 @@ class Stages:
     def advance(self, state, count, value):
         """The stage of step ``count``; the loss plays no part."""
         del value
-        return state, count // self.steps
+        return state, count // check_count("Stages.steps", self.steps)
 
 
 # In the place of a mean that there is not yet. After it no mean rises; NaN would stop debug_nans.

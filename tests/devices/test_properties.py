@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analogjax.devices import (
+    Device,
     ExpStep,
+    LinearStep,
     PowStep,
     ResponseFunctions,
     SoftBoundsReference,
@@ -194,6 +196,16 @@ def test_the_symmetric_point_has_the_derivative_of_the_solution(device):
 
     slope, solve = jax.jit(jax.grad(point))(0.3), jax.jit(point)
     assert float((solve(0.31) - solve(0.29)) / 0.02) == pytest.approx(float(slope), rel=1e-2)
+
+
+def test_steps_that_grow_lead_away_from_where_they_would_be_equal_beyond_a_bound():
+    device = LinearStep(
+        gamma_up=-0.1, gamma_down=-0.1, allow_increasing=True, up_down=0.5, dw_min=0.01,
+        w_max=1.0, w_min=-1.0,
+    ).without_variation()  # fmt: skip
+    cells = device.sample(KEY, ())
+    assert float(device.symmetric_point(cells)) == 1.0
+    assert float(Device.symmetric_point(device, cells)) == pytest.approx(1.0)
 
 
 def test_the_symmetric_point_without_bounds_and_without_a_slope():

@@ -259,7 +259,7 @@ class Dropping(nn.Module):
     """Layers with dropout where the model learns; it has no statistics of batches."""
 
     @nn.compact
-    def __call__(self, x, train=False):
+    def __call__(self, x, train):
         x = nn.Dropout(0.5, deterministic=not train)(x.reshape(len(x), -1))
         return nn.Dense(3)(x)
 

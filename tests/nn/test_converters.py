@@ -48,6 +48,27 @@ def test_perfect_converters_change_nothing(name):
     same(layer(x), plain)
 
 
+def test_converters_that_were_sampled_line_by_line():
+    io = AnalogIO(out_noise_std=0.3, out_noise=0.1).sample(KEY, (3, FEATURES))
+    back = AnalogIO(out_noise_std=0.3, out_noise=0.1).sample(KEY, (FEATURES, 3))
+    layer = annx.Linear(3, FEATURES, io=io, io_backward=back, rngs=nnx.Rngs(0))
+    np.testing.assert_array_equal(layer.io.out_noise, io.out_noise)
+    assert layer.io.out_bound == io.out_bound  # What is no array can be seen in a trace.
+
+    @nnx.jit
+    def gradient(layer, x):
+        return annx.value_and_factors(lambda layer, x: layer(x).std(0).mean())(layer, x)
+
+    x = jnp.ones((2000, 3))  # All alike, but for the noise of their products.
+    spread, (grads, _) = gradient(layer, x)
+    assert float(spread) == pytest.approx(float(io.out_noise.mean()), rel=0.05)
+    assert set(grads) == {"kernel", "bias"}
+    layer.io = dataclasses.replace(layer.io, out_noise=2 * layer.io.out_noise)
+    assert float(gradient(layer, x)[0] / spread) == pytest.approx(2.0, rel=0.05)
+    layer.io = AnalogIO.perfect()
+    assert float(gradient(layer, x)[0]) == pytest.approx(0.0, abs=1e-6)
+
+
 def by_hand(x, kernel, bias):
     """Value and gradients of a dense layer through coarse converters."""
     y = mvm(KEY, x, kernel, COARSE) + bias

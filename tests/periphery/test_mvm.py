@@ -106,6 +106,18 @@ def test_worst_case_begins_again_from_the_sum_of_the_inputs():
         np.testing.assert_allclose(own, first, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "managed",
+    [{"noise_management": "abs_max_np_sum"}, {"bound_management": "iterative_worst_case"}],
+)
+def test_the_worst_case_counts_on_the_smallest_bound_of_all_lines(managed):
+    io = dataclasses.replace(QUIET, bound_management="none", inp_res=-1, out_res=-1)
+    io = dataclasses.replace(io, **managed)
+    bounds = jnp.linspace(0.5, 0.9, W.shape[1])
+    y = mvm(KEY, 0.1 * X, W, dataclasses.replace(io, out_bound=bounds))
+    np.testing.assert_allclose(y, 0.1 * X @ W, rtol=1e-4, atol=1e-5)
+
+
 def test_every_pass_has_noise_of_its_own():
     # Without steps, an output is the product plus the noise of the last pass, times its factor.
     io = AnalogIO(inp_res=-1, out_res=-1, out_noise=0.01, out_bound=0.5, max_bm_factor=1)

@@ -10,6 +10,7 @@ from problems import RULES, SHAPE, batch, factory, gradient, make
 
 import analogjax
 from analogjax.devices import SoftBounds
+from analogjax.periphery import AnalogIO
 from analogjax.pulses import BatchedPulses, CoincidencePulses
 
 DEVICE = SoftBounds()
@@ -35,6 +36,12 @@ def test_learning_rate_out_of_range(name, rate):
 def test_device_field_out_of_range(name):
     with pytest.raises(ValueError, match=r"SoftBounds\.dw_min must be positive, got -1\.0"):
         factory(name)(0.1, SoftBounds(dw_min=-1.0), key=0)
+
+
+def test_device_field_that_is_an_array():
+    device = SoftBounds(dw_min=jnp.full(SHAPE, 0.1))
+    with pytest.raises(ValueError, match=r"SoftBounds\.dw_min must be one number, got an array"):
+        factory("analog_sgd")(0.1, device, key=0)
 
 
 @everywhere
@@ -162,12 +169,19 @@ SETTINGS = [
     ("tiki_taka_v2", {"threshold": 0.0}, r"threshold must lie in \(0.0, inf\], got 0.0"),
     ("tiki_taka_v2", {"momentum": 1.5}, r"momentum must lie in \[0.0, 1.0\], got 1.5"),
     ("tiki_taka_v2", {"momentum": lambda count: 0.5}, "momentum must be a number, got a function"),
+    ("tiki_taka_v2", {"gamma": lambda count: 0.5}, "gamma must be a number, got a function"),
     ("tiki_taka_v2", {"max_pulses": 0}, "max_pulses .* at least 1, got 0"),
     ("tiki_taka_v2", {"gamma": 1.5}, r"gamma must lie in \[0.0, 1.0\], got 1.5"),
     ("tiki_taka_v2", {"device": [DEVICE] * 3}, "Got 3 devices for 2 tiles"),
     ("chopped_tiki_taka", {"chop_prob": 1.5}, r"chop_prob must lie in \[0.0, 1.0\], got 1.5"),
     ("chopped_tiki_taka", {"buffer_granularity": 0.0}, "buffer_granularity .*, got 0.0"),
     ("chopped_tiki_taka", {"auto_granularity": -1.0}, "auto_granularity .*, got -1.0"),
+    (
+        "chopped_tiki_taka",
+        {"transfer_order": "random", "chop_random": False},
+        "'random' does not go with regular choppers",
+    ),
+    ("agad", {"transfer_order": "random"}, "'random' does not go with regular choppers"),
     ("agad", {"tail_weighting": -1.0}, "tail_weighting .*, got -1.0"),
     ("agad", {"buffer_cap": -1.0}, "buffer_cap .*, got -1.0"),
     ("buffered_residual_learning", {"num_tiles": 3}, "num_tiles=3 needs a warm start"),
@@ -191,6 +205,14 @@ def test_setting_out_of_range(name, settings, message):
 
 
 OF_ANOTHER_KIND = [
+    (
+        "tiki_taka_v2",
+        {"transfer_read": AnalogIO()},
+        r"transfer_read .* functools\.partial\(mvm, io",
+    ),
+    ("tiki_taka_v2", {"key": None}, "key must be a seed or a key made by jax.random.key, got None"),
+    ("tiki_taka_v2", {"key": "a"}, "key must be a seed .*, got 'a'"),
+    ("tiki_taka_v2", {"key": 0.5}, "key must be a seed .*, got 0.5"),
     ("analog_sgd", {"learning_rate": None}, "learning_rate must be one number or a .*, got None"),
     ("analog_sgd", {"learning_rate": "0.1"}, "learning_rate must be one number .*, got '0.1'"),
     ("analog_sgd", {"pulses": "batched"}, r"pulses must be a scheme .*\(\), got 'batched'"),
@@ -237,6 +259,16 @@ def test_schedule_that_leaves_the_range(rate):
     assert jnp.isnan(update(PARAMS, state, PARAMS)[0]["layer"]["kernel"]).all()
     with pytest.raises(ValueError, match=rf"learning_rate must be a finite .* got {rate}"):
         rule.update(PARAMS, state, PARAMS)
+
+
+@pytest.mark.parametrize("name", ["tiki_taka", "tiki_taka_v2"])
+@pytest.mark.parametrize("rate", [-0.1, float("nan")])
+def test_schedule_of_transfers_that_leaves_the_range(name, rate):
+    rule = make(name, transfer_lr=lambda count: jnp.where(count < 1, 0.1, rate))
+    state, update = rule.init(PARAMS), jax.jit(rule.update)
+    updates, state = update(PARAMS, state, PARAMS)
+    assert jnp.isfinite(updates["layer"]["kernel"]).all()
+    assert jnp.isnan(update(PARAMS, state, PARAMS)[0]["layer"]["kernel"]).all()
 
 
 def test_schedule_of_several_rates():

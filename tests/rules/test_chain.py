@@ -11,6 +11,7 @@ import pytest
 import analogjax
 from analogjax.devices import SoftBounds
 from analogjax.periphery import AnalogIO, mvm
+from analogjax.rules._checks import device_list
 
 DEVICE = SoftBounds.with_states(20, write_noise_std=0.3)
 TILES, STEPS = 3, 48
@@ -52,6 +53,8 @@ def weights_after(devices, **settings):
 def test_tiles_of_one_device_step_as_tiles_of_devices_of_their_own(settings):
     own = [dataclasses.replace(DEVICE) for _ in range(TILES)]
     one, each = (weights_after(d, transfer_every=2, **settings) for d in (DEVICE, own))
+    assert len({id(device) for device in device_list(DEVICE, TILES)}) == 1  # A path of its own.
+    assert len({id(device) for device in device_list(own, TILES)}) == TILES
     assert (one.pulses.total > 0).all()
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(each), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)

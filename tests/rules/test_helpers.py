@@ -91,6 +91,12 @@ def test_a_pattern_that_matches_nothing_is_named():
         rule.init(PARAMS)
 
 
+def test_a_pattern_with_the_name_of_the_rest_is_refused():
+    sgd = analogjax.analog_sgd(0.1, DEVICE, key=0)
+    with pytest.raises(ValueError, match="pattern 'otherwise' has the name of the rest"):
+        analogjax.by_path({"otherwise": sgd}, otherwise=optax.sgd(0.1))
+
+
 def test_other_weights_are_programmed_on_the_same_crosspoints():
     rule = mixed()
     start = rule.init(PARAMS)

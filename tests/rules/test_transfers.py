@@ -1,6 +1,7 @@
 """Which lines a transfer takes, at what rate, and through what it is read."""
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ import analogjax
 from analogjax.devices import ConstantStep
 from analogjax.periphery import AnalogIO, mvm
 from analogjax.pulses import ExpectedPulses, Factors
+from analogjax.rules._chopped_tiki_taka import ChoppedTransfer
 from analogjax.rules._readout import Readout
 from analogjax.tiles import Tile
 
@@ -99,6 +101,13 @@ def test_as_many_pulses_are_written_as_leave_the_buffer(factory):
     # Binomial(4, 1/2) in each line.
     assert abs(pulses[:, 2].mean() - 2) < 4.5 / np.sqrt(size)
     assert not pulses[:, 3].any()
+
+
+def test_a_phase_is_the_inverse_of_the_probability():
+    sweeps = np.arange(2, 3001)
+    phase = ChoppedTransfer.phase.fget
+    np.testing.assert_array_equal(phase(SimpleNamespace(chop_prob=1 / sweeps)), sweeps)
+    assert int(phase(SimpleNamespace(chop_prob=0.3))) == 4
 
 
 def test_random_order_reads_every_line_equally_often():

@@ -11,7 +11,7 @@ from problems import RULES, SHAPE, make
 
 import analogjax
 from analogjax import Plateau, Stages
-from analogjax.devices import Ideal, SoftBounds
+from analogjax.devices import Ideal, SoftBounds, VectorCell
 from analogjax.pulses import ExpectedPulses
 
 
@@ -85,10 +85,11 @@ def test_plateau_looks_at_means_of_windows_only():
 
 
 def test_stages_follow_each_other_at_equal_lengths():
-    stages = Stages(3)
+    stages = Stages(3.0)
     assert [int(stages.advance((), count, None)[1]) for count in range(8)] == [
         0, 0, 0, 1, 1, 1, 2, 2,
     ]  # fmt: skip
+    assert isinstance(stages.advance((), 8, None)[1], int)
 
 
 def residual(warm_start):
@@ -192,8 +193,12 @@ def test_a_key_is_not_donated_with_the_state(name):
     assert int(rules[0].init(params).count) == 0
 
 
-def test_an_ideal_device_can_be_donated():
-    rule = analogjax.analog_sgd(0.1, Ideal(), key=0)
+CELL = VectorCell(devices=2 * (SoftBounds(),), significance=tuple(jnp.array([1.0, 0.5])))
+
+
+@pytest.mark.parametrize("device", [Ideal(), CELL], ids=["Ideal", "VectorCell"])
+def test_states_of_special_devices_can_be_donated(device):
+    rule = analogjax.tiki_taka(0.1, device, key=0)
     params = {"w": jnp.zeros(SHAPE)}
     step = jax.jit(lambda state: rule.update(params, state, params)[1], donate_argnums=0)
     assert int(step(rule.init(params)).count) == 1
