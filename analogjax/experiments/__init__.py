@@ -1,5 +1,9 @@
 """Data, models, the training loop, and the command line: the only part that does I/O."""
 
+from analogjax.experiments._augment import cutout as cutout
+from analogjax.experiments._augment import flip as flip
+from analogjax.experiments._augment import shift as shift
+from analogjax.experiments._auto_augment import auto_augment as auto_augment
 from analogjax.experiments._checkpoint import Checkpoints as Checkpoints
 from analogjax.experiments._data import DATASETS as DATASETS
 from analogjax.experiments._data import ImageSet as ImageSet
@@ -14,6 +18,8 @@ from analogjax.experiments._resnet import ResNet18 as ResNet18
 from analogjax.experiments._resnet import ResNet34 as ResNet34
 from analogjax.experiments._stop import Stopped as Stopped
 from analogjax.experiments._sweep import sweep as sweep
+from analogjax.experiments._text import TextSet as TextSet
+from analogjax.experiments._text import load_text as load_text
 from analogjax.experiments._training import EpochMetrics as EpochMetrics
 from analogjax.experiments._training import RunState as RunState
 from analogjax.experiments._training import Training as Training
@@ -36,10 +42,16 @@ __all__ = [
     "RunState",
     "SigmoidNet",
     "Stopped",
+    "TextSet",
     "Training",
+    "auto_augment",
+    "cutout",
+    "flip",
     "load",
+    "load_text",
     "make_training",
     "over_seeds",
+    "shift",
     "sweep",
     "train_matrix",
 ]

@@ -23,7 +23,7 @@ def shift(key: jax.Array, images: jax.Array, pad: int = 4) -> jax.Array:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> from analogjax.experiments._augment import shift
+      >>> from analogjax.experiments import shift
       >>> shift(jax.random.key(0), jnp.ones((2, 8, 8, 1)), pad=1).shape
       (2, 8, 8, 1)
     """
@@ -54,7 +54,7 @@ def flip(key: jax.Array, images: jax.Array) -> jax.Array:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> from analogjax.experiments._augment import flip
+      >>> from analogjax.experiments import flip
       >>> flip(jax.random.key(0), jnp.ones((2, 8, 8, 1))).shape
       (2, 8, 8, 1)
     """
@@ -93,7 +93,7 @@ def cutout(
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> from analogjax.experiments._augment import cutout
+      >>> from analogjax.experiments import cutout
       >>> jax.jit(cutout)(jax.random.key(0), jnp.ones((2, 8, 8, 1))).shape
       (2, 8, 8, 1)
     """

@@ -58,7 +58,7 @@ def auto_augment(key: jax.Array, images: jax.Array) -> jax.Array:
 
     Example:
       >>> import jax, jax.numpy as jnp
-      >>> from analogjax.experiments._auto_augment import auto_augment
+      >>> from analogjax.experiments import auto_augment
       >>> jax.eval_shape(auto_augment, jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
       (2, 8, 8, 3)
     """

@@ -34,7 +34,7 @@ def load_text(path: Path | None, length: int) -> tuple[TextSet, str]:
       FileNotFoundError: for a missing file; the message names it.
 
     Example:
-      >>> from analogjax.experiments._text import load_text
+      >>> from analogjax.experiments import load_text
       >>> windows, letters = load_text(None, 16)
       >>> windows.train_letters.shape[1], "a" in letters
       (16, True)

@@ -21,3 +21,19 @@ from analogjax.nn._linen_layers import Dense as Dense
 from analogjax.nn._linen_layers import DenseGeneral as DenseGeneral
 from analogjax.nn._linen_taps import taps as taps
 from analogjax.nn._linen_train_state import TrainState as TrainState
+
+__all__ = [
+    "Conv",
+    "Dense",
+    "DenseGeneral",
+    "GRUCell",
+    "LSTMCell",
+    "MultiHeadAttention",
+    "MultiHeadDotProductAttention",
+    "SimpleCell",
+    "TrainState",
+    "convert",
+    "from_flax",
+    "taps",
+    "to_flax",
+]

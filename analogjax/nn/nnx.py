@@ -17,3 +17,17 @@ from analogjax.nn._nnx_modules import MultiHeadAttention as MultiHeadAttention
 from analogjax.nn._nnx_modules import SimpleCell as SimpleCell
 from analogjax.nn._nnx_taps import Tap as Tap
 from analogjax.nn._nnx_taps import value_and_factors as value_and_factors
+
+__all__ = [
+    "ArrayScale",
+    "Conv",
+    "GRUCell",
+    "LSTMCell",
+    "Linear",
+    "LinearGeneral",
+    "MultiHeadAttention",
+    "SimpleCell",
+    "Tap",
+    "convert",
+    "value_and_factors",
+]
