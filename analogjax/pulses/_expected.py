@@ -30,7 +30,9 @@ class ExpectedPulses(PulseScheme):
     added: :math:`g^2(\mathrm{Var}(n_\uparrow)q_+^2 + \mathrm{Var}(n_\downarrow)q_-^2)`.
 
     Left out: that a step depends on the weight left by the step before (terms of second order in
-    the change), and noise of the single pulse (``dw_min_std``).
+    the change), and noise of the single pulse (``dw_min_std``). Trainings under ``analog_sgd``,
+    ``tiki_taka`` and ``residual_learning`` that send and transfer with it have derivatives, by
+    rates and fields of devices, forward and reverse.
 
     Attributes:
       desired_bl: longest pulse train; None (the default, and the papers' recursion) for no limit,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from analogjax.devices import Device, is_zero
-from analogjax.pulses import PulseScheme, change_if
+from analogjax.pulses import ExpectedPulses, PulseScheme, change_if
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout
 from analogjax.rules._send_gradient import send_gradient
@@ -76,6 +76,11 @@ class TransferChain:
         """One key for each tile."""
         return len(self.devices)
 
+    @property
+    def _is_smooth(self) -> bool:
+        """Whether a training follows the papers' recursion, and thus has derivatives."""
+        return all(isinstance(s, ExpectedPulses) for s in (self.pulses, self.transfer_pulses))
+
     def step(
         self, keys, stack: TileStack, signal: Signal, learning_rate, count, stage
     ) -> TileStack:
@@ -93,6 +98,7 @@ class TransferChain:
                 due.any(),
                 lambda stack: self._transfers(keys, stack, rates, count + 1, stage),
                 stack,
+                reversible=self._is_smooth,
             )
         return age(keys, self.devices, stack)
 
@@ -148,4 +154,4 @@ class TransferChain:
                 among,
             )
 
-        return change_if(due, transfer, stack)
+        return change_if(due, transfer, stack, reversible=self._is_smooth)

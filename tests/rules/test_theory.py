@@ -157,3 +157,29 @@ def test_each_tile_of_a_staged_warm_start_lowers_the_error():
     coarse, fine = end(2), end(4)
     assert coarse == pytest.approx(1.4e-2, rel=0.5)
     assert fine < coarse / 5
+
+
+@pytest.mark.parametrize("name", ["tiki_taka", "residual_learning"])
+def test_a_training_has_derivatives_by_its_rates(name):
+    """By reverse mode, as finite differences give them."""
+    device = SoftBounds.with_states(100).without_variation()
+    more = {} if name == "tiki_taka" else {"num_tiles": 3, "warm_start": analogjax.Stages(3)}
+    start = {"w": jnp.full((1, 1), 0.3)}
+
+    @jax.jit
+    def error(rate):
+        rule = getattr(analogjax, name)(
+            0.1, device, key=0, transfer_lr=rate, pulses=ExpectedPulses(),
+            transfer_pulses=ExpectedPulses(), **more,
+        )  # fmt: skip
+
+        def step(carry, _):
+            params, state = carry
+            updates, state = rule.update(params, state, params)
+            return (jax.tree.map(jnp.add, params, updates), state), None
+
+        (params, _), _ = jax.lax.scan(step, (start, rule.init(start)), length=9)
+        return params["w"][0, 0] ** 2
+
+    slope = (error(0.11) - error(0.09)) / 0.02
+    assert float(jax.grad(error)(0.1)) == pytest.approx(float(slope), rel=2e-2)
