@@ -97,11 +97,39 @@ def analog_transformation(
       warm_start: how the stages of a warm start follow each other, or None.
       use_factors: whether the rule looks at the factors, or at the gradient alone.
 
+    Returns:
+      An optax gradient transformation, whose state is an :class:`AnalogState`.
+
     Raises:
       ValueError: if the learning rate is negative; by ``update``, for trees, states and factors
         that do not fit or are not finite, and for a schedule that gives such a rate.
-      TypeError: if the learning rate is no number or the warm start none; by ``update``, for
-        factors of another name.
+      TypeError: if the learning rate is no number, the key none or the warm start none; by
+        ``update``, for factors of another name.
+
+    Example:
+      >>> import dataclasses
+      >>> import jax.numpy as jnp
+      >>> from analogjax.devices import Device, SoftBounds
+      >>> from analogjax.pulses import ExpectedPulses
+      >>> from analogjax.rules import analog_transformation
+      >>> from analogjax.tiles import program_tile, weight
+      >>> @dataclasses.dataclass(frozen=True)
+      ... class OneTile:
+      ...     device: Device
+      ...     num_keys = 1
+      ...     def init(self, key, w):
+      ...         return program_tile(key, self.device, w)
+      ...     def step(self, keys, tile, signal, learning_rate, count, stage):
+      ...         sent = signal.send(ExpectedPulses(), keys[0], self.device, tile, learning_rate)
+      ...         return tile._replace(w=sent.w)
+      ...     def effective(self, tile):
+      ...         return weight(tile)
+      >>> device = SoftBounds.with_states(100).without_variation()
+      >>> rule = analog_transformation(0.1, OneTile(device), key=0)
+      >>> params = {"kernel": jnp.full((1, 1), 0.5)}
+      >>> updates, state = rule.update(params, rule.init(params), params)
+      >>> round(updates["kernel"].item(), 4)  # -0.1 * 0.5 * (1 + 0.5)
+      -0.075
     """
     check_rate("learning_rate", learning_rate)
     check_warm_start(warm_start)
