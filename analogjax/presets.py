@@ -85,8 +85,9 @@ def reram_sb(**fields) -> SoftBoundsReference:
 def reram_array_om(**fields) -> SoftBoundsReference:
     """ReRAM array, optimised material; 21 states.
 
-    Symmetric points are subtracted but for an error of 5 % of the range. Of the measured array
-    13.48 % of the crosspoints were corrupt; none are unless you set ``corrupt_devices_prob``.
+    Symmetric points are subtracted but for an error of 0.05, a twentieth of a bound. Of the
+    measured array 13.48 % of the crosspoints were corrupt; none are unless you set
+    ``corrupt_devices_prob``.
 
     Reference: Gong, Rasch et al., "Deep learning acceleration in 14nm CMOS compatible ReRAM array:
     device, material and algorithm co-optimization", IEDM (2022).

@@ -141,7 +141,8 @@ def agad(
       tail_weighting: how much more than by an average over the phase late reads count.
       buffer_granularity: what a pulse takes in the buffer, in granularities of the fast array.
       auto_granularity: the same as a number of reads of one granularity each that all lines
-        together make for a pulse; 0 to leave it out.
+        together make for a pulse, at a transfer a step; 0 to leave it out. Published values,
+        500 to 1000, count T in samples: divide them by the size of a mini-batch.
       buffer_cap: most that pulses leave in a buffer that does not forget, in ``max_pulses``; 0 for
         no limit.
       momentum: m, the share that a pulse leaves in the buffer, in [0, 1].

@@ -185,7 +185,8 @@ def chopped_tiki_taka(
         ``max(ceil(1 / chop_prob), 2)`` sweeps over all lines (never if chop_prob is 0).
       buffer_granularity: what a pulse takes in the buffer, in granularities of the fast array.
       auto_granularity: the same as a number of reads of one granularity each that all lines
-        together make for a pulse; 0 to leave it out.
+        together make for a pulse, at a transfer a step; 0 to leave it out. Published values,
+        500 to 1000, count T in samples: divide them by the size of a mini-batch.
       momentum: m, the share that a pulse leaves in the buffer, in [0, 1].
       forget: whether a pulse empties the buffer but for that share, or takes only its own out.
       max_pulses: most pulses that one transfer writes to a crosspoint.
