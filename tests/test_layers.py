@@ -59,6 +59,17 @@ def test_layer_imports_only_what_lies_below_it(layer):
     assert not wrong
 
 
+@pytest.mark.parametrize("layer", [*LAYERS, *LEAVES])
+def test_private_modules_are_imported_within_their_package_alone(layer):
+    wrong = [
+        (str(path), ".".join(parts))
+        for path, parts in imported_by(layer)
+        if parts[0] == "analogjax" and parts[1:2] != [layer]
+        and any(part.startswith("_") for part in parts[2:-1])
+    ]  # fmt: skip
+    assert not wrong
+
+
 def test_written_layers_are_found():
     for layer in ("devices", "pulses", "tiles", "periphery", "rules"):
         assert len(modules(layer)) > 2

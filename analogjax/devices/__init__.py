@@ -18,7 +18,9 @@ from analogjax.devices._cells import is_concrete as is_concrete
 from analogjax.devices._cells import is_zero as is_zero
 from analogjax.devices._cells import ratio as ratio
 from analogjax.devices._check import check_at_least_0 as check_at_least_0
+from analogjax.devices._check import check_count as check_count
 from analogjax.devices._check import check_device as check_device
+from analogjax.devices._check import check_number as check_number
 from analogjax.devices._check import check_positive as check_positive
 from analogjax.devices._check import of_one_array as of_one_array
 from analogjax.devices._constant_step import ConstantStep as ConstantStep

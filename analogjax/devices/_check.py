@@ -138,3 +138,22 @@ def check_finite_bounds(device) -> None:
                 f"{type(device).__name__}.{name} must be finite, since steps are relative to the "
                 f"range, got {value}."
             )
+
+
+def check_count(name: str, value, at_least: int = 1) -> int:
+    """The value as a Python int; raises if it is not a whole number of at least ``at_least``."""
+    if isinstance(value, jax.core.Tracer):
+        raise TypeError(
+            f"{name} must be a Python int known before tracing; with optax.inject_hyperparams, "
+            f"name it in static_args."
+        )
+    check_number(name, f"a whole number of at least {at_least}", value)
+    if isinstance(value, bool) or not float(value).is_integer() or value < at_least:
+        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
+    return int(value)
+
+
+def check_number(name: str, what: str, value) -> None:
+    """Raises a TypeError if a value is neither a number nor an array of them."""
+    if not isinstance(value, int | float | np.ndarray | np.generic | jax.Array):
+        raise TypeError(f"{name} must be {what}, got {value!r}.")

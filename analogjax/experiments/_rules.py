@@ -8,11 +8,12 @@ from typing import Any, Literal, get_args
 import jax
 import optax
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_at_least_0
 from analogjax.nn import labels
 from analogjax.pulses import PulseScheme
 from analogjax.rules import (
     Plateau,
+    Source,
     Stages,
     WarmStart,
     agad,
@@ -25,8 +26,6 @@ from analogjax.rules import (
     tiki_taka,
     tiki_taka_v2,
 )
-from analogjax.rules._checks import check_rate
-from analogjax.rules._residual_learning import Source
 
 RuleName = Literal[
     "digital-sgd",
@@ -177,10 +176,10 @@ def make_optimizer(
       ValueError: for an unknown rule or settings that the rule refuses.
     """
     settings = settings.complete()
-    check_rate("learning_rate", settings.learning_rate)
+    check_at_least_0("learning_rate", settings.learning_rate)
     if settings.rule == "digital-sgd":
         return optax.with_extra_args_support(optax.sgd(settings.learning_rate))
-    check_rate("digital_learning_rate", settings.digital_learning_rate)
+    check_at_least_0("digital_learning_rate", settings.digital_learning_rate)
     digital = optax.sgd(settings.digital_learning_rate)
     steps = epochs * steps_per_epoch
     rule = _analog_rule(settings, device, steps, steps_per_epoch, {"key": key, "pulses": pulses})

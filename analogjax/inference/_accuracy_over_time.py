@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from analogjax.devices import check_count
 from analogjax.inference._check import check_time
 from analogjax.inference._compensation import compensate, responses
 from analogjax.inference._deployment import Deployment, read
 from analogjax.inference._noise_model import NoiseModel
 from analogjax.periphery import AnalogIO
-from analogjax.rules._checks import check_count
 
 # What is drawn by the key of a repetition.
 _PROGRAM, _NEW, _READS = range(3)

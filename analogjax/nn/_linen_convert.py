@@ -32,7 +32,7 @@ def convert(model: nn.Module, rules: Rules) -> "Converted":
       A model to ``init`` and ``apply``; a ``method`` other than ``__call__`` is given by its name.
 
     Raises:
-      TypeError: if ``rules`` are no such pairs.
+      TypeError: if the model is no linen module, or ``rules`` are no such pairs.
       ValueError: if a pattern is no regular expression; by a call, if a pattern gets no kernel, or
         one whose layer cannot be analog.
 
@@ -49,6 +49,12 @@ def convert(model: nn.Module, rules: Rules) -> "Converted":
       ['layers_2']
     """
     check_rules(rules)
+    if not isinstance(model, nn.Module):
+        what = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise TypeError(
+            f"model must be a linen module, such as Net(), got {what}; analogjax.nn.nnx.convert "
+            f"takes those of NNX."
+        )
     return Converted(_Template(model), tuple((pattern, analog) for pattern, analog in rules))
 
 

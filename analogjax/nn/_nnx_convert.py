@@ -27,7 +27,7 @@ def convert(model: M, rules: Rules, *, rngs: nnx.Rngs | None = None) -> M:
       The copy.
 
     Raises:
-      TypeError: if ``rules`` are no such pairs.
+      TypeError: if the model is no NNX module, or ``rules`` are no such pairs.
       ValueError: if a pattern is no regular expression, gets no kernel, or one whose layer cannot
         be analog, or if noise has no ``rngs``.
 
@@ -44,6 +44,12 @@ def convert(model: M, rules: Rules, *, rngs: nnx.Rngs | None = None) -> M:
       (True, True)
     """
     check_rules(rules)
+    if not isinstance(model, nnx.Module):
+        what = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise TypeError(
+            f"model must be an NNX module, such as Net(rngs=nnx.Rngs(0)), got {what}; "
+            f"analogjax.nn.linen.convert takes those of linen."
+        )
     model = nnx.clone(model)
     layers: dict[str, Any] = {
         "/".join((*map(str, path), "kernel")): module

@@ -31,6 +31,7 @@ from analogjax.rules._paths import leaf_address as leaf_address
 from analogjax.rules._paths import leaf_name as leaf_name
 from analogjax.rules._readout import Readout as Readout
 from analogjax.rules._reprogram import reprogram as reprogram
+from analogjax.rules._residual_learning import Source as Source
 from analogjax.rules._residual_learning import residual_learning as residual_learning
 from analogjax.rules._residual_learning_v2 import residual_learning_v2 as residual_learning_v2
 from analogjax.rules._shardings import shardings as shardings

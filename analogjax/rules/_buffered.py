@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_count
 from analogjax.pulses import BatchedPulses, PulseScheme, change_if
-from analogjax.rules._checks import check_count, check_range, check_rate, device_list, pulse_scheme
+from analogjax.rules._checks import check_range, check_rate, device_list, pulse_scheme
 from analogjax.rules._rates import value_at
 from analogjax.rules._readout import Readout, readout
 from analogjax.rules._send_gradient import send_gradient

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import jax
 import optax
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_count
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._buffered import buffered_settings
-from analogjax.rules._checks import check_count
 from analogjax.rules._rates import scales
 from analogjax.rules._readout import Lines, Order, Read
 from analogjax.rules._tiki_taka_v2 import SummedTransfer

@@ -9,7 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.devices import Device, check_at_least_0, check_device, is_concrete, of_one_array
+from analogjax.devices import (
+    Device,
+    check_at_least_0,
+    check_device,
+    check_number,
+    is_concrete,
+    of_one_array,
+)
 from analogjax.pulses import BatchedPulses, Factors, PulseScheme, largest
 from analogjax.rules._signal import Signal
 
@@ -32,7 +39,7 @@ def check_rate(name: str, rate):
     """
     if callable(rate) and not isinstance(rate, type):
         return CheckedSchedule(name, rate)
-    _check_number(name, "one number or a schedule", rate)
+    check_number(name, "one number or a schedule", rate)
     if jnp.ndim(rate) != 0:
         raise ValueError(
             f"{name} must be one number or a schedule, got an array of shape {jnp.shape(rate)}."
@@ -51,7 +58,7 @@ def check_range(name: str, value, low: float, high: float, *, open_low: bool = F
             f"{name} must be a number, got a function: only rates may be schedules; set other "
             f"numbers step by step with optax.inject_hyperparams."
         )
-    _check_number(name, "a number", value)
+    check_number(name, "a number", value)
     seen = is_concrete(value)
     v = np.asarray(value) if seen else value
     inside = ((v > low) if open_low else (v >= low)) & (v <= high)
@@ -73,25 +80,6 @@ def is_sound(rule, count) -> jax.Array | bool:
     leaves = [leaf(count) if isinstance(leaf, CheckedSchedule) else leaf for leaf in leaves]
     traced = [~jnp.isnan(leaf).any() for leaf in leaves if isinstance(leaf, jax.core.Tracer)]
     return jnp.stack(traced).all() if traced else True
-
-
-def check_count(name: str, value, at_least: int = 1) -> int:
-    """The value as a Python int; raises if it is not a whole number of at least ``at_least``."""
-    if isinstance(value, jax.core.Tracer):
-        raise TypeError(
-            f"{name} must be a Python int known before tracing; with optax.inject_hyperparams, "
-            f"name it in static_args."
-        )
-    _check_number(name, f"a whole number of at least {at_least}", value)
-    if isinstance(value, bool) or not float(value).is_integer() or value < at_least:
-        raise ValueError(f"{name} must be a whole number of at least {at_least}, got {value}.")
-    return int(value)
-
-
-def _check_number(name: str, what: str, value) -> None:
-    """Raises a TypeError if a value is neither a number nor an array of them."""
-    if not isinstance(value, int | float | np.ndarray | np.generic | jax.Array):
-        raise TypeError(f"{name} must be {what}, got {value!r}.")
 
 
 def check_choice(name: str, value, choices: Sequence[str]) -> None:

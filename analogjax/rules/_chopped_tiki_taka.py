@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from analogjax.devices import Device, ratio
+from analogjax.devices import Device, check_count, ratio
 from analogjax.pulses import PulseScheme, largest
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._buffered import (
@@ -23,7 +23,7 @@ from analogjax.rules._buffered import (
     with_share,
     without_pulses,
 )
-from analogjax.rules._checks import check_count, check_range
+from analogjax.rules._checks import check_range
 from analogjax.rules._readout import Lines, Order, Read
 from analogjax.rules._signal import Signal
 from analogjax.tiles import TileStack

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from analogjax.devices import Device, draw_uniform, ratio
+from analogjax.devices import Device, check_count, draw_uniform, ratio
 from analogjax.pulses import PulseScheme, change_if, largest, outer_sum
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, check_range, device_list, pulse_scheme
+from analogjax.rules._checks import check_range, device_list, pulse_scheme
 from analogjax.rules._signal import Signal
 from analogjax.tiles import (
     TileStack,

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from analogjax.devices import is_concrete
-from analogjax.rules._checks import check_count, check_range, check_rate
+from analogjax.devices import check_count, is_concrete
+from analogjax.rules._checks import check_range, check_rate
 
 
 def value_at(rate, count: jax.Array):

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.rules._checks import check_choice, check_count
+from analogjax.devices import check_count
+from analogjax.rules._checks import check_choice
 from analogjax.tiles import Tile, put_lines, read, take_lines
 
 Lines = Literal["inputs", "outputs"]

@@ -7,12 +7,11 @@ import jax
 import numpy as np
 import optax
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_count
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._checks import (
     check_choice,
-    check_count,
     check_range,
     device_list,
     pulse_scheme,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import jax
 import optax
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_count
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
-from analogjax.rules._checks import check_count, device_list, pulse_scheme
+from analogjax.rules._checks import device_list, pulse_scheme
 from analogjax.rules._rates import periods, rates, scales
 from analogjax.rules._readout import Lines, Order, Read, readout
 from analogjax.rules._transfer_chain import TransferChain

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from analogjax.devices import Device
+from analogjax.devices import Device, check_count
 from analogjax.pulses import PulseScheme
 from analogjax.rules._base import analog_transformation
 from analogjax.rules._buffered import (
@@ -22,7 +22,7 @@ from analogjax.rules._buffered import (
     with_share,
     without_pulses,
 )
-from analogjax.rules._checks import check_count, check_range
+from analogjax.rules._checks import check_range
 from analogjax.rules._readout import Lines, Order, Read
 
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from analogjax.rules._checks import check_count, check_range, check_rate
+from analogjax.devices import check_count
+from analogjax.rules._checks import check_range, check_rate
 
 
 class WarmStart(Protocol):

@@ -254,3 +254,12 @@ def test_named_axes_of_a_kernel_that_is_cut_are_refused():
 def test_rules_are_checked(convert, rules, error, message):
     with pytest.raises(error, match=message):
         convert(None, rules)
+
+
+@pytest.mark.parametrize(
+    ("convert", "model"),
+    [(ann.convert, nn.Dense), (annx.convert, nn.Dense(2)), (annx.convert, nnx.Linear)],
+)
+def test_what_is_no_model_of_the_kind_is_named(convert, model):
+    with pytest.raises(TypeError, match=r"model must be a.* module, .* got (Dense|Linear);"):
+        convert(model, [("kernel", COARSE)])
