@@ -36,7 +36,7 @@ def layers_of(model: linen.Module, *inputs: Any, **kwargs: Any) -> tuple[Layer, 
       >>> import jax
       >>> from analogjax.cost import layers_of
       >>> from analogjax.experiments import LeNet5
-      >>> for layer in layers_of(LeNet5(), jax.ShapeDtypeStruct((1, 28, 28, 1), float)):
+      >>> for layer in layers_of(LeNet5(), jax.ShapeDtypeStruct((1, 28, 28, 1), "float32")):
       ...     print(layer.name, layer.inputs, layer.outputs, layer.vectors, layer.backward)
       Conv_0/kernel 25 16 576 False
       Conv_1/kernel 400 32 64 True
@@ -84,7 +84,7 @@ def layers_of_nnx(model: nnx.Module, *inputs: Any, **kwargs: Any) -> tuple[Layer
       >>> from analogjax.cost import layers_of_nnx
       >>> from analogjax.nn import nnx as ann
       >>> model = ann.Linear(4, 3, rngs=nnx.Rngs(0))
-      >>> (layer,) = layers_of_nnx(model, jax.ShapeDtypeStruct((8, 4), float))
+      >>> (layer,) = layers_of_nnx(model, jax.ShapeDtypeStruct((8, 4), "float32"))
       >>> layer.name, layer.inputs, layer.outputs, layer.vectors
       ('kernel', 4, 3, 1)
     """
