@@ -11,6 +11,7 @@ from flax.core import FrozenDict
 from analogjax.nn._analog import Analog, Rules, check_all_used, check_rules, refuse_kind, rule_of
 from analogjax.nn._linen_array import Array
 from analogjax.nn._linen_intercept import KINDS, analog_products
+from analogjax.nn._refuse import no_model
 from analogjax.rules import layer_leaf_name, leaf_name
 
 
@@ -50,11 +51,7 @@ def convert(model: nn.Module, rules: Rules) -> "Converted":
     """
     check_rules(rules)
     if not isinstance(model, nn.Module):
-        what = model.__name__ if isinstance(model, type) else type(model).__name__
-        raise TypeError(
-            f"model must be a linen module, such as Net(), got {what}; analogjax.nn.nnx.convert "
-            f"takes those of NNX."
-        )
+        raise no_model(model, "a linen module, such as Net()", "analogjax.nn.nnx.convert", "NNX")
     return Converted(_Template(model), tuple((pattern, analog) for pattern, analog in rules))
 
 

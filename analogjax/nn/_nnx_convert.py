@@ -6,6 +6,7 @@ from flax import nnx
 
 from analogjax.nn._analog import Rules, check_all_used, check_rules, refuse_kind, rule_of
 from analogjax.nn._nnx_layers import KINDS, make_analog
+from analogjax.nn._refuse import no_model
 
 M = TypeVar("M", bound=nnx.Module)
 
@@ -45,11 +46,8 @@ def convert(model: M, rules: Rules, *, rngs: nnx.Rngs | None = None) -> M:
     """
     check_rules(rules)
     if not isinstance(model, nnx.Module):
-        what = model.__name__ if isinstance(model, type) else type(model).__name__
-        raise TypeError(
-            f"model must be an NNX module, such as Net(rngs=nnx.Rngs(0)), got {what}; "
-            f"analogjax.nn.linen.convert takes those of linen."
-        )
+        wanted = "an NNX module, such as Net(rngs=nnx.Rngs(0))"
+        raise no_model(model, wanted, "analogjax.nn.linen.convert", "linen")
     model = nnx.clone(model)
     layers: dict[str, Any] = {
         "/".join((*map(str, path), "kernel")): module

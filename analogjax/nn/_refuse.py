@@ -1,4 +1,4 @@
-"""Arguments of flax's layers that an array has no use for."""
+"""Models, and arguments of flax's layers, that an array has no use for."""
 
 
 def refuse(layer, **defaults) -> None:
@@ -16,6 +16,12 @@ def refuse(layer, **defaults) -> None:
                 f"{type(layer).__name__} has {name}={shown}, which no crossbar does: leave it "
                 f"out, or keep the layer digital."
             )
+
+
+def no_model(model, wanted: str, other: str, others: str) -> TypeError:
+    """The error for what is no model of a kind, and which function takes the other kind."""
+    what = model.__name__ if isinstance(model, type) else type(model).__name__
+    return TypeError(f"model must be {wanted}, got {what}; {other} takes those of {others}.")
 
 
 def _is(given, default) -> bool:

@@ -148,10 +148,7 @@ def analog_transformation(
         if warm_start is not None:
             stages, stage = warm_start.advance(stages, state.count, value)
         rate = learning_rate(state.count) if callable(learning_rate) else learning_rate
-        check_rate("learning_rate", rate)
-        valid = is_sound(rule, state.count) & (
-            is_concrete(rate) or (jnp.isfinite(rate) & (rate >= 0))
-        )
+        valid = is_sound(rule, state.count) & ~jnp.isnan(check_rate("learning_rate", rate))
         count = optax.safe_increment(state.count)
         signals = _signals(updates, factors)
         _check_states(rule, state, signals, jax.tree.leaves(updates))

@@ -45,7 +45,7 @@ def check_rate(name: str, rate):
             f"{name} must be one number or a schedule, got an array of shape {jnp.shape(rate)}."
         )
     check_at_least_0(name, rate)
-    return rate if is_concrete(rate) else _nan_outside(rate, (rate >= 0) & (rate < np.inf))
+    return rate if is_concrete(rate) else jnp.where((rate >= 0) & (rate < np.inf), rate, jnp.nan)
 
 
 def check_range(name: str, value, low: float, high: float, *, open_low: bool = False):
@@ -63,15 +63,11 @@ def check_range(name: str, value, low: float, high: float, *, open_low: bool = F
     v = np.asarray(value) if seen else value
     inside = ((v > low) if open_low else (v >= low)) & (v <= high)
     if not seen:
-        return _nan_outside(value, inside)
+        return jnp.where(inside, value, jnp.nan)
     if not np.all(inside):
         bracket = "(" if open_low else "["
         raise ValueError(f"{name} must lie in {bracket}{low}, {high}], got {value}.")
     return value
-
-
-def _nan_outside(value, inside):
-    return jnp.where(inside, value, jnp.nan)
 
 
 def is_sound(rule, count) -> jax.Array | bool:
