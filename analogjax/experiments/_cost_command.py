@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -32,11 +32,16 @@ from analogjax.experiments._hardware import (
     run_cost,
 )
 from analogjax.experiments._models import network_for
-from analogjax.experiments._options import TaskOptions
+from analogjax.experiments._options import DatasetName, TaskOptions
 from analogjax.experiments._rules import MULTI_TILE, RuleName, RuleSettings
 from analogjax.nn import Mapping
 
-_SIZES = {"digits": 8, "mnist": 28, "fashion-mnist": 28}
+_IMAGES = {
+    "digits": (8, 8, 1),
+    "mnist": (28, 28, 1),
+    "fashion-mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +62,7 @@ class CostOptions:
       out: directory of the results: summary.json, technology.json and, of a run, cost.png.
     """
 
-    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    dataset: DatasetName = "digits"
     rules: tuple[RuleName, ...] = tuple(RULES)
     num_tiles: tuple[int, ...] = (2, 4, 6)
     batch_size: int = 8
@@ -106,8 +111,7 @@ def cost(options: CostOptions, console: Console) -> None:
 
 def _layers(model: nn.Module, dataset: str) -> tuple[Layer, ...]:
     """The layers of a network for a data set, with what an image sends to each."""
-    size = _SIZES[dataset]
-    return layers_of(model, jax.ShapeDtypeStruct((1, size, size, 1), jnp.float32))
+    return layers_of(model, jax.ShapeDtypeStruct((1, *_IMAGES[dataset]), jnp.float32))
 
 
 def _model(options: CostOptions) -> nn.Module:

@@ -97,8 +97,8 @@ def _from_files(dataset: str, data_dir: Path | None, download: bool) -> ImageSet
     if data_dir is None and not download:
         files = "its four IDX files" if dataset in IDX_SETS else "its files"
         raise ValueError(
-            f"{dataset} needs {files}: give their directory with --data-dir (train, compare and "
-            f"sweep fetch them with --download)."
+            f"{dataset} needs {files}: give their directory (--data-dir) or ask for their download "
+            f"(--download, where a command has it)."
         )
     directory = None if data_dir is None else Path(data_dir)
     if directory is not None and not directory.is_dir():

@@ -90,7 +90,8 @@ class DigitsNet(nn.Module):
 class LeNet5(nn.Module):
     """The LeNet-5 of the published runs: conv 16 and 32 of 5 by 5, 128, classes; tanh.
 
-    80,202 parameters for 28 by 28 images and 10 classes.
+    80,202 parameters for 28 by 28 images and 10 classes; 117,866 for those of CIFAR-10, 32 by 32
+    in colour.
 
     Attributes:
       classes: number of classes.
@@ -113,7 +114,7 @@ class LeNet5(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Logits of images ``(batch, 28, 28, 1)``."""
+        """Logits of images ``(batch, height, width, channels)``, of at least 16 by 16."""
         conv, dense = _on_arrays(self)
         for features in (16, 32):
             x = nn.tanh(max_pool(conv(features, (5, 5), padding="VALID")(x)))

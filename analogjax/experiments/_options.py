@@ -16,6 +16,8 @@ from analogjax.experiments._training import check_epochs
 from analogjax.experiments._watch import GUARDS, Guards
 from analogjax.nn import Mapping
 
+DatasetName = Literal["digits", "mnist", "fashion-mnist", "cifar10"]
+
 
 def check_seed(seed: int) -> None:
     """Raises a ValueError if this is no seed."""
@@ -28,9 +30,11 @@ class TaskOptions:
     """What to train on, and on which devices.
 
     Attributes:
-      dataset: image set: digits (8 by 8, comes with scikit-learn), mnist or fashion-mnist.
-      data_dir: directory of the four IDX files of mnist or fashion-mnist.
-      download: fetch these files where no directory is given.
+      dataset: image set: digits (8 by 8, comes with scikit-learn), mnist, fashion-mnist (28 by 28)
+        or cifar10 (32 by 32, in colour).
+      data_dir: directory of the files: the four IDX files of mnist or fashion-mnist; of cifar10 the
+        binary files, or train.npz and test.npz of JPEG files.
+      download: fetch the files where no directory is given.
       train_size: use only the first so many training images.
       epochs: passes over the training images.
       batch_size: images in a mini-batch.
@@ -40,7 +44,7 @@ class TaskOptions:
       seed: seed of weights, devices, sample order and pulses; several runs take those after it.
     """
 
-    dataset: Literal["digits", "mnist", "fashion-mnist"] = "digits"
+    dataset: DatasetName = "digits"
     data_dir: Path | None = None
     download: bool = False
     train_size: int | None = None

@@ -3,12 +3,15 @@
 import io
 import shutil
 
+import jax
 import numpy as np
 import pooch
 import pytest
 from PIL import Image
 
 from analogjax.experiments import load
+from analogjax.experiments._cost_command import _IMAGES
+from analogjax.experiments._options import TaskOptions
 
 FOLDERS = {"cifar10": "cifar-10-batches-bin", "cifar100": "cifar-100-binary"}
 FILES = {
@@ -74,6 +77,16 @@ def archives(tmp_path):
     write_archive(tmp_path / "train.npz", smooth(3), np.array([0, 9, 4], np.uint8))
     write_archive(tmp_path / "test.npz", smooth(2), np.array([1, 0], np.uint8))
     return tmp_path
+
+
+def test_the_commands_train_on_cifar10(tmp_path):
+    write_binary(tmp_path, "cifar10")
+    task = TaskOptions(dataset="cifar10", data_dir=tmp_path)
+    images = task.images().train_images
+    assert images.shape[1:] == _IMAGES["cifar10"]
+    params = jax.eval_shape(task.model().init, jax.random.key(0), images)
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 117_866
+    assert jax.eval_shape(task.model().apply, params, images).shape == (len(images), 10)
 
 
 @pytest.mark.parametrize("above", [False, True])
