@@ -1,7 +1,6 @@
 """A whole grid of trainings as a few compiled calls."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import psutil
 from jax.sharding import PartitionSpec
 
 from analogjax.experiments._stop import Stop, Stopped, never
@@ -231,12 +231,4 @@ def _bytes_free(devices) -> float:
         return min(
             d.memory_stats()["bytes_limit"] - d.memory_stats()["bytes_in_use"] for d in devices
         )
-    return _host_bytes_free() / len(devices)
-
-
-def _host_bytes_free() -> float:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:  # Not Linux: assume that half of the memory is free.
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
-    return next(1024 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    return psutil.virtual_memory().available / len(devices)
