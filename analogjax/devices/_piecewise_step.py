@@ -87,6 +87,7 @@ def _interpolate(nodes: Nodes, place):
     nodes = jnp.asarray(nodes)
     last = nodes.shape[0] - 1
     place = last * place
-    left = jnp.clip(jnp.floor(place), 0, max(last - 1, 0)).astype(jnp.int32)
+    before = jnp.clip(jnp.floor(place), 0, max(last - 1, 0))
+    left = before.astype(jnp.int32)
     right = jnp.minimum(left + 1, last)
-    return nodes[left] + (place - left) * (nodes[right] - nodes[left])
+    return nodes[left] + (place - before) * (nodes[right] - nodes[left])

@@ -117,7 +117,7 @@ class PulsedDevice(Device):
           >>> SoftBounds.with_states(4).dw_min
           0.5
         """
-        if is_concrete(n) and not np.all(np.asarray(n) >= 2):
+        if is_concrete(n) and not np.all((np.asarray(n) >= 2) & np.isfinite(n)):
             raise ValueError(f"A device needs at least 2 states, got {n}; ReRAM has 4 to 20.")
         unit = cls(dw_min=1.0, w_max=w_max, w_min=w_min, **fields)
         return dataclasses.replace(unit, dw_min=(w_max - w_min) / n / unit.granularity)

@@ -108,7 +108,7 @@ def compare(options: CompareOptions, console: Console, stop: Stop = never) -> li
     data, model, device = task.images(), task.model(), task.device()
     shared = {"task": task.record(), "seeds": seeds, "data": checksum(data)}
     all_checkpoints = options.checkpoints.in_directory(options.out, **shared)
-    rules = [settings.complete() for settings in contestants(options.num_tiles)]
+    rules = [settings.complete(task.dataset) for settings in contestants(options.num_tiles)]
     parts = {r.title: all_checkpoints.of_part(r.title, dataclasses.asdict(r)) for r in rules}
     if not options.checkpoints.resume:
         for part in parts.values():

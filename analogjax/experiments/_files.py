@@ -46,11 +46,20 @@ def alone_in(directory: Path) -> Iterator[None]:
 def check_directory(path: Path) -> None:
     """Raises a ValueError if results cannot be written to a directory ``path``."""
     existing = next(p for p in (path, *path.absolute().parents) if p.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    if not _is_writable(existing):
         why = "cannot be written to" if existing.is_dir() else "is a file"
         raise ValueError(
             f"Results cannot be written to {path}: {existing} {why}; give another --out."
         )
+
+
+def _is_writable(directory: Path) -> bool:
+    """Whether a file can be made in it, which its permissions alone do not tell."""
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
 
 
 def write_json(path: Path, content) -> None:

@@ -31,7 +31,7 @@ class TaskOptions:
 
     Attributes:
       dataset: image set: digits (8 by 8, comes with scikit-learn), mnist, fashion-mnist (28 by 28)
-        or cifar10 (32 by 32, in colour).
+        or cifar10 (32 by 32, in colour); the digits train DigitsNet, all others LeNet-5.
       data_dir: directory of the files: the four IDX files of mnist or fashion-mnist; of cifar10 the
         binary files, or train.npz and test.npz of JPEG files.
       download: fetch the files where no directory is given.

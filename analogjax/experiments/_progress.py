@@ -21,7 +21,10 @@ def epoch_progress(console: Console) -> Iterator[Callable[[str, int], OnEpoch]]:
 
             def on_epoch(epoch: int, metrics: EpochMetrics) -> None:
                 accuracy = 100 * metrics.test_accuracy.mean()
-                progress.update(bar, completed=epoch + 1, report=f"accuracy {accuracy:5.1f} %")
+                report = f"accuracy {accuracy:5.1f} %"
+                progress.update(bar, completed=epoch + 1, report=report)
+                if not console.is_terminal:  # Where bars are drawn at their end alone.
+                    console.print(f"{title}: epoch {epoch + 1}/{epochs}, {report}", soft_wrap=True)
 
             return on_epoch
 
@@ -38,6 +41,9 @@ def count_progress(
 
         def advance(count: int, report: str) -> None:
             progress.update(bar, advance=count, report=report)
+            if not console.is_terminal:
+                done = round(progress.tasks[bar].completed)
+                console.print(f"{title}: {done}/{total}, {report}", soft_wrap=True)
 
         yield advance
 

@@ -12,11 +12,13 @@ import numpy as np
 import psutil
 from jax.sharding import PartitionSpec
 
+from analogjax.devices import check_count
 from analogjax.experiments._stop import Stop, Stopped, never
 from analogjax.experiments._sweep_file import Rows, check_outputs, read_rows, write_rows
 from analogjax.experiments._sweep_grid import (
     Cell,
     Grid,
+    as_traced,
     cells_of,
     columns,
     groups,
@@ -101,6 +103,7 @@ def sweep(
     if SECONDS in cells[0]:
         raise ValueError(f"A name of the grid is {SECONDS!r}, as rows call their time: rename it.")
     types = kinds(cells, names)
+    cells = as_traced(cells, types)
     path = None if out is None else Path(out)
     rows: Rows = {} if path is None else read_rows(path, cells)
     if rows:
@@ -123,8 +126,8 @@ def sweep(
 
 def check_at_once(at_once: int | None) -> None:
     """Raises a ValueError if this is no number of trainings in one call."""
-    if at_once is not None and at_once < 1:
-        raise ValueError(f"at_once must be at least 1, got {at_once}.")
+    if at_once is not None:
+        check_count("at_once", at_once)
 
 
 def _check_stop(stop: Stop, rows: Rows, cells: list[Cell]) -> None:
@@ -142,7 +145,7 @@ class _Call:
         # In place of a mesh that the caller has set.
         self._mesh = jax.sharding.Mesh(np.array(self._devices), ("sweep",))
         # The place is there for groups without a traced value.
-        self._traced = jax.vmap(lambda place, traced: fn(**values, **traced))
+        self._traced = jax.vmap(lambda place, traced: _checked(fn(**values, **traced)))
         self.size = self._whole(min(len(group), at_once or len(group)))
         self._compiled = self._compile(group)
         if at_once is None:
@@ -183,17 +186,31 @@ class _Call:
         )
         with jax.set_mesh(self._mesh):
             lowered = jax.jit(sharded).lower(*self._arguments(cells[: self.size]))
-        self.outputs = _checked_outputs(lowered.out_info, cells[0])
+        self.outputs = _names(lowered.out_info, cells[0])
         return lowered.compile(compiler_options=CPU_OPTIONS if on_cpu else None)
 
 
-def _checked_outputs(outputs, cell: Cell) -> list[str]:
-    """The names of what a function returns, whose shapes and types these are."""
+def _checked(outputs):
+    """What a function returns, if it is named numbers."""
     if not isinstance(outputs, dict) or not outputs:
+        what = "an empty one" if isinstance(outputs, dict) else type(outputs).__name__
         raise TypeError(
-            f"A sweep's function must return a dictionary of numbers or arrays, got "
-            f"{type(outputs).__name__ if outputs or outputs is None else 'an empty one'}."
+            f"A sweep's function must return a dictionary of numbers or arrays, got {what}."
         )
+    for name, output in outputs.items():
+        if not isinstance(name, str):
+            raise TypeError(f"The function returns {name!r}, but names of columns are words.")
+        for leaf in jax.tree.leaves(output):
+            if not isinstance(leaf, int | float | complex | np.ndarray | np.generic | jax.Array):
+                raise TypeError(
+                    f"The function returns {name!r} with a {type(leaf).__name__}, but rows hold "
+                    f"numbers: name what it stands for in the grid instead."
+                )
+    return outputs
+
+
+def _names(outputs: dict, cell: Cell) -> list[str]:
+    """The names of what a function returns, whose shapes and types these are."""
     for name in outputs:
         if name == SECONDS or name in cell:
             of = "what rows call their time" if name == SECONDS else "a name of the grid"

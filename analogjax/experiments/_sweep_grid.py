@@ -88,6 +88,18 @@ def kinds(cells: list[Cell], static: Collection[str]) -> dict[str, Kind]:
     return found
 
 
+def as_traced(cells: list[Cell], types: dict[str, Kind]) -> list[Cell]:
+    """The cells with every value that is traced as a float written as one.
+
+    So 1 beside 0.5 is 1.0, and no row of a sweep that had whole numbers alone, and traced those as
+    integers, is taken for its.
+    """
+    return [
+        {name: float(v) if types.get(name) is np.float32 else v for name, v in cell.items()}
+        for cell in cells
+    ]
+
+
 def columns(cells: list[Cell], types: dict[str, Kind]) -> dict[str, np.ndarray]:
     """The values that are traced, an array a name."""
     return {name: np.asarray([cell[name] for cell in cells], kind) for name, kind in types.items()}

@@ -106,7 +106,7 @@ def sweep_cells(
         values = dict(zip(over, combination, strict=True))
         rule_names = {field.name for field in dataclasses.fields(RuleSettings)}
         own = {name: value for name, value in values.items() if name in rule_names}
-        rule = dataclasses.replace(settings, **own).complete()
+        rule = dataclasses.replace(settings, **own).complete(task.dataset)
         shared = {name: value for name, value in task.record().items() if name in TASK}
         cell = {**shared, "data": data, **vars(rule), **values, **_device_values(task, values)}
         _check(task, cell)

@@ -70,9 +70,9 @@ def train(options: TrainOptions, console: Console, stop: Stop = never) -> RunRes
     mesh = options.devices.mesh()
     devices = {} if mesh is None else {"devices": dict(mesh.shape)}
     check_directory(options.out)
-    data, device = task.images(), task.device()
-    settings = options.settings.complete()
+    settings = options.settings.complete(task.dataset)
     check_used(options.settings)
+    data, device = task.images(), task.device()
     checkpoints = options.checkpoints.in_directory(
         options.out,
         task=task.record(),

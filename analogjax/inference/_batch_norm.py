@@ -1,5 +1,6 @@
 """Batch statistics of a network on drifted arrays, estimated anew."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -7,8 +8,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
 
-from analogjax.devices import is_zero
+from analogjax.devices import is_concrete, is_zero
 from analogjax.inference._select import leaves_by_name
+from analogjax.rules import leaf_name
+
+_NOT_UPDATED = "The pass did not update the batch statistics"
 
 
 def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_args) -> Any:
@@ -51,7 +55,8 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
     if not jax.tree.leaves(variables.get("batch_stats")):
         raise ValueError("The variables have no batch_stats: there is nothing to recalibrate.")
     _check_batches(batches)
-    zeros = jax.tree.map(jnp.zeros_like, variables["batch_stats"])
+    stats = variables["batch_stats"]
+    zeros = _of_averages(jnp.zeros_like, stats)
 
     def updated(stats, x):
         _, new = model.apply(
@@ -62,16 +67,30 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
     # A layer gives m s + (1 - m) b for the old statistic s and the batch's b. From s = 0 comes
     # (1 - m) b; a second s, of the size of the result to be exact, tells m.
     first = updated(zeros, batches[0])
-    probe = jax.tree.map(lambda share: 1.0 + jnp.abs(share), first)
-    momentum = jax.tree.map(
-        lambda new, share, s: ((new - share) / s).mean(), updated(probe, batches[0]), first, probe
+    probe = _of_averages(lambda _, share: 1.0 + jnp.abs(share), stats, first)
+    momentum = _of_averages(
+        lambda _, new, share, s: ((new - share) / s).mean(),
+        jax.tree.map(lambda _: 0.0, stats),
+        updated(probe, batches[0]),
+        first,
+        probe,
     )
     _check_updates(momentum)
     for name, share in leaves_by_name(first).items():
         if name.endswith("var"):
             _check_variances(f"'{name}'", share)
     shares = jax.lax.map(lambda x: updated(zeros, x), batches)
-    return jax.tree.map(lambda share, m: share.mean(0) / (1.0 - m), shares, momentum)
+    return _of_averages(lambda _, share, m: share.mean(0) / (1.0 - m), stats, shares, momentum)
+
+
+def _of_averages(fn: Callable, stats, *rest):
+    """``fn`` of the running averages; what flax's SpectralNorm keeps beside them stays as it is."""
+
+    def own(path, leaf, *others):
+        spectral = leaf_name(path).rpartition("/")[-1] in ("u", "sigma")
+        return leaf if spectral else fn(leaf, *others)
+
+    return jax.tree_util.tree_map_with_path(own, stats, *rest)
 
 
 def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
@@ -84,8 +103,9 @@ def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
       batches: inputs, ``(batches, batch, ...)``.
 
     Raises:
-      ValueError: if it has no ``nnx.BatchNorm``, there are no batches, or all variances of a layer
-        are 0, as of batches of one sample.
+      ValueError: if it has no ``nnx.BatchNorm``, there are no batches, if a pass does not update
+        one, as where the call says ``use_running_average``, or if all variances of a layer are 0,
+        as of batches of one sample; the statistics are then as before.
 
     Example:
       >>> import jax.numpy as jnp
@@ -101,6 +121,11 @@ def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
         raise ValueError("The model has no nnx.BatchNorm: there is nothing to recalibrate.")
     _check_batches(batches)
     before = [(norm.momentum, norm.use_running_average) for norm in norms]
+    averages = [(norm.mean[...], norm.var[...]) for norm in norms]
+    for norm in norms:
+        # No variance is negative: one that stays so was not updated.
+        norm.mean[...] = jnp.zeros_like(norm.mean[...])
+        norm.var[...] = jnp.full_like(norm.var[...], -1.0)
     try:
         for n, x in enumerate(batches):
             for norm in norms:
@@ -108,7 +133,16 @@ def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:
                 norm.momentum, norm.use_running_average = n / (n + 1), False
             model(x)
             for norm in norms:
+                if is_concrete(norm.var[...]) and (norm.var[...] < 0).any():
+                    raise ValueError(
+                        f"{_NOT_UPDATED}: let the call of an nnx.BatchNorm leave out "
+                        f"use_running_average, which its attribute says, too."
+                    )
                 _check_variances(f"an nnx.BatchNorm of {norm.num_features} features", norm.var[...])
+    except BaseException:
+        for norm, (mean, var) in zip(norms, averages, strict=True):
+            norm.mean[...], norm.var[...] = mean, var
+        raise
     finally:
         for norm, (momentum, average) in zip(norms, before, strict=True):
             norm.momentum, norm.use_running_average = momentum, average
@@ -136,6 +170,6 @@ def _check_updates(momentum) -> None:
     for m in jax.tree.leaves(momentum):
         if not isinstance(m, jax.core.Tracer) and m > 1 - 1e-6:
             raise ValueError(
-                "The pass did not update the batch statistics: give the argument with which the "
-                "model trains, such as train=True."
+                f"{_NOT_UPDATED}: give the argument with which the model trains, such as "
+                f"train=True."
             )

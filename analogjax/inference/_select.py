@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from analogjax.nn import labels
 from analogjax.rules import leaf_name
@@ -20,7 +21,7 @@ def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.
       param_labels: from the parameters to a tree of "analog" and "digital".
 
     Raises:
-      ValueError: for another word, or if no parameter is analog.
+      ValueError: for another word, if no parameter is analog, or one is not of real numbers.
     """
     leaves = leaves_by_name(params)
     # One word may stand for all parameters below it, as for optax.partition.
@@ -38,6 +39,12 @@ def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.
             f"No parameter is labelled 'analog' among {[*leaves]}: "
             f"give param_labels, such as functools.partial(labels, analog='weight')."
         )
+    for name, leaf in found.items():
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            raise ValueError(
+                f"The weight '{name}' is of type {leaf.dtype}: conductances are real numbers, so "
+                f"make it a float32."
+            )
     return found
 
 

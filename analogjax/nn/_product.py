@@ -85,7 +85,7 @@ def add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:
     """``y + bias`` with ``y`` as a matrix, the shape in which a product's errors are used, too."""
     if bias is None:
         return y
-    return _add_rows(y.reshape(-1, y.shape[-1]), bias.reshape(-1)).reshape(y.shape)
+    return _add_rows(y.reshape(-1, y.shape[-1]), bias.reshape(1, -1)).reshape(y.shape)
 
 
 @jax.custom_jvp
@@ -98,4 +98,4 @@ def _(primals, tangents):
     y, bias = tangents
     # As a product, since XLA computes the errors once for all products, but anew for a sum.
     ones = jnp.ones((y.shape[0], 1), bias.dtype)
-    return _add_rows(*primals), y + jnp.dot(ones, bias[None], precision="highest")
+    return _add_rows(*primals), y + jnp.dot(ones, bias, precision="highest")

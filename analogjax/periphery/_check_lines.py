@@ -1,7 +1,5 @@
 """The check of numbers that differ from line to line, or from crosspoint to crosspoint."""
 
-import jax.numpy as jnp
-
 # What may differ from output line to output line.
 _OF_LINES = (
     "out_asymmetry",
@@ -19,9 +17,9 @@ _OF_LINES = (
 def check_lines(io, shape: tuple[int, ...]) -> None:
     """Raises a ValueError if an array of ``io`` does not fit weights of a shape ``(in, out)``."""
     lines = shape[1:]
-    for name, own in {**dict.fromkeys(_OF_LINES, lines), "w_read_asymmetry": shape}.items():
-        if jnp.shape(getattr(io, name)) not in ((), own):
-            raise ValueError(
-                f"AnalogIO.{name} must be one number or have shape {own} for weights {shape}, got "
-                f"{jnp.shape(getattr(io, name))}."
-            )
+    several = {**dict.fromkeys(_OF_LINES, lines), "w_read_asymmetry": shape}
+    for name, value in vars(io).items():
+        own, found = several.get(name, ()), getattr(value, "shape", ())
+        if found not in ((), own):
+            more = f" or have shape {own} for weights {shape}" if own else ""
+            raise ValueError(f"AnalogIO.{name} must be one number{more}, got the shape {found}.")

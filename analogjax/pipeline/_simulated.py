@@ -56,7 +56,7 @@ def run_simulated(
         """Every stage after mini-batch t - d_1, and its loss."""
         batch = t - delays[0]
         values, errors = jax.vmap(jax.value_and_grad(loss))(outputs, ys[batch])
-        value, error = values.mean(), errors / parts
+        value, error = values.mean(dtype=jnp.float32), errors / parts
         keys = keys_of(batch)
         new = []
         for n in reversed(range(len(stages))):
@@ -77,7 +77,7 @@ def run_simulated(
             return learn(params, opt_state, lines, outputs, t)
 
         def fill(params, opt_state):
-            return params, opt_state, jnp.zeros((), outputs.dtype)
+            return params, opt_state, jnp.zeros((), jnp.float32)
 
         if delays[0]:
             params, opt_state, value = jax.lax.cond(

@@ -119,7 +119,7 @@ class StageProgram:
         def both(params, variables, x, key):
             y, kept = forward(stage, params, variables, x, key)
             gradients, factors, error = backward(stage, params, variables, kept, y, key)
-            return y, kept, (error, jnp.zeros(())), gradients, factors
+            return y, kept, (error, jnp.zeros((), jnp.float32)), gradients, factors
 
         return Shapes(x, *jax.eval_shape(both, params, variables, x, key))
 
@@ -190,7 +190,7 @@ class StageProgram:
             return memory, (sent, value), value
 
         def rest(memory):
-            return memory, _zeros(self.shapes.returned), jnp.zeros(())
+            return memory, _zeros(self.shapes.returned), jnp.zeros((), jnp.float32)
 
         return jax.lax.cond(now.backward >= 0, run, rest, memory)
 
@@ -200,7 +200,7 @@ class StageProgram:
         if self.loss is None:
             return returned
         value, error = jax.value_and_grad(self.loss)(returned, data.y[now.backward])
-        return error / self.parts, value
+        return error / self.parts, value.astype(jnp.float32)
 
     def _learn(self, memory: Memory) -> Memory:
         gradients, value = memory.summed

@@ -15,7 +15,8 @@ def in_single(fn: Callable[Given, Outcome]) -> Callable[Given, Outcome]:
     """``fn`` with every float64 of its arguments as float32, and none in what it computes.
 
     Where ``jax_enable_x64`` is on, numbers that JAX makes by itself would be twice as wide and no
-    longer fit the state of the arrays.
+    longer fit the state of the arrays. Strict rules for mixed types and ranks, which a user may
+    have set for code of their own, do not hold within.
 
     Example:
       >>> import jax, jax.numpy as jnp
@@ -28,7 +29,11 @@ def in_single(fn: Callable[Given, Outcome]) -> Callable[Given, Outcome]:
     @functools.wraps(fn)
     def single(*args, **named):
         args, named = jax.tree.map(_narrow, (args, named))
-        with jax.enable_x64(False):
+        with (
+            jax.enable_x64(False),
+            jax.numpy_dtype_promotion("standard"),
+            jax.numpy_rank_promotion("allow"),
+        ):
             return fn(*args, **named)
 
     return single

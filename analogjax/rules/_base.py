@@ -203,7 +203,8 @@ def _programmed(rule: MatrixRule, key, params) -> dict[str, Any]:
         name = leaf_name(path)
         if name in weights:
             raise ValueError(f"Two parameters have the path '{name}': rename one of them.")
-        w = jnp.asarray(leaf, jnp.float32).reshape(matrix_shape(name, leaf))
+        shape = matrix_shape(name, leaf)
+        w = jnp.asarray(leaf, jnp.float32).reshape(shape)
         weights[name] = rule.init(jax.random.fold_in(key, leaf_address(name)), w)
     return weights
 

@@ -31,7 +31,7 @@ def scales(gamma: Any, num_tiles: int, *, open_low: bool) -> jax.Array:
     """
     if not is_several(gamma):
         gamma = check_range("gamma", gamma, 0.0, 1.0, open_low=open_low)
-        return jnp.asarray(gamma, jnp.float32) ** jnp.arange(num_tiles)
+        return jnp.asarray(gamma, jnp.float32) ** jnp.arange(num_tiles, dtype=jnp.float32)
     if len(gamma) != num_tiles:
         raise ValueError(
             f"gamma has {len(gamma)} significances for {num_tiles} tiles: give one for each, the "

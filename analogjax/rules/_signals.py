@@ -1,5 +1,7 @@
 """The signals of all parameters, from their gradients and factors."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +11,19 @@ from analogjax.rules._paths import leaf_name
 from analogjax.rules._signal import Signal
 
 
-def pairs_by_name(factors) -> dict[str, Factors]:
+class Pair(NamedTuple):
+    """The factors of a call.
+
+    Attributes:
+      factors: the factors.
+      layer: where they are one of several in a tuple or a list, the name of that; else None.
+    """
+
+    factors: Factors
+    layer: str | None
+
+
+def pairs_by_name(factors) -> dict[str, Pair]:
     """The factors by their paths: a parameter's own, or one step deeper for each of its calls."""
 
     def is_pair(node):
@@ -24,24 +38,30 @@ def pairs_by_name(factors) -> dict[str, Factors]:
                 f"factors must hold a pair (x, d) at each parameter's path, or a tuple of pairs, "
                 f"found {type(leaf).__name__} at '{leaf_name(path)}'."
             )
-    return {leaf_name(path): Factors(*leaf) for path, leaf in leaves}
+    return {leaf_name(path): Pair(Factors(*leaf), _several(path)) for path, leaf in leaves}
 
 
-def calls_of(name: str, pairs: dict[str, Factors]) -> dict[str, Factors]:
+def _several(path: tuple) -> str | None:
+    numbered = path and isinstance(path[-1], jax.tree_util.SequenceKey)
+    return leaf_name(path[:-1]) if numbered else None
+
+
+def calls_of(name: str, pairs: dict[str, Pair]) -> dict[str, Pair]:
     """Those of the pairs that are a parameter's."""
-    return {path: pair for path, pair in pairs.items() if name in (path, path.rpartition("/")[0])}
+    return {path: pair for path, pair in pairs.items() if name in (path, pair.layer)}
 
 
-def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Factors] | None) -> Signal:
+def signal_of(name: str, gradient: jax.Array, pairs: dict[str, Pair] | None) -> Signal:
     """What the gradient of a parameter, and its factors if any are given, say of its matrix.
 
     Raises:
       ValueError: if they do not fit, or if factors are given but none of this parameter.
     """
-    matrix = gradient.astype(jnp.float32).reshape(matrix_shape(name, gradient))
+    shape = matrix_shape(name, gradient)
+    matrix = gradient.astype(jnp.float32).reshape(shape)
     if pairs is None:
         return Signal(matrix, None)
-    calls = calls_of(name, pairs).values()
+    calls = [pair.factors for pair in calls_of(name, pairs).values()]
     if not calls:
         raise ValueError(
             f"factors lacks the parameter '{name}' (it has {sorted(pairs)}): its layer is none of "

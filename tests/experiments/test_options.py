@@ -43,3 +43,15 @@ def test_weights_are_scaled_where_the_task_says_so():
     assert TaskOptions(weight_scale=0.5).model().mapping.weight_scaling_omega == 0.5
     with pytest.raises(ValueError, match=r"weight_scale must be above 0, got -1\.0"):
         TaskOptions(weight_scale=-1.0).model().init(jax.random.key(0), jnp.ones((1, 8, 8, 1)))
+
+
+def test_digital_sgd_has_a_rate_for_each_network():
+    """At the rate that is best on the digits, LeNet-5 does not learn."""
+    rates = {
+        name: RuleSettings(rule="digital-sgd").complete(name).learning_rate
+        for name in ("digits", "mnist", "cifar10")
+    }
+    assert rates["digits"] > 0.4
+    assert rates["mnist"] == rates["cifar10"] == 0.05
+    own = RuleSettings(rule="digital-sgd", learning_rate=0.2)
+    assert own.complete("mnist").learning_rate == 0.2

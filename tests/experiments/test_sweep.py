@@ -236,6 +236,26 @@ def test_what_is_not_finite_is_none(tmp_path):
     assert rows == rows_of(path)
 
 
+def test_rows_of_whole_numbers_are_none_of_a_grid_with_fractions(tmp_path):
+    """There the whole numbers are traced as floats, too."""
+    out = tmp_path / "rows.jsonl"
+    assert [row["half"] for row in sweep(lambda x: {"half": x // 2}, {"x": [1, 3]}, out=out)] == [
+        0,
+        1,
+    ]
+    with pytest.raises(ValueError, match="line 1 is not a cell of this sweep"):
+        sweep(lambda x: {"half": x / 2}, {"x": [1, 3, 0.5]}, out=out)
+    rows = sweep(lambda x: {"half": x / 2}, {"x": [1, 3, 0.5]})
+    assert [repr(row["x"]) for row in rows] == ["1.0", "3.0", "0.5"]
+    assert [row["half"] for row in rows] == [0.5, 1.5, 0.25]
+
+
+@pytest.mark.parametrize("output", [{"a": "word"}, {3: 1.0}, {"a": {"b": object()}}])
+def test_outputs_that_are_no_named_numbers(output):
+    with pytest.raises(TypeError, match=r"The function returns .*, but (rows|names)"):
+        sweep(lambda x: output, {"x": [1.0]})
+
+
 def test_several_that_write_one_file_lose_no_row(tmp_path):
     path = tmp_path / "rows.jsonl"
     cells = cells_of({"x": range(64)})
@@ -302,7 +322,7 @@ print(seen)
         ({"rate": [0.1, math.inf]}, {}, "values of 'rate' must be finite, got inf"),
         ({"seconds": [1]}, {}, "A name of the grid is 'seconds', as rows call their time"),
         ({"rate": [0.1]}, {"static": ["tiles"]}, "static names 'tiles', but the grid has rate"),
-        ({"rate": [0.1]}, {"at_once": 0}, "at_once must be at least 1"),
+        ({"rate": [0.1]}, {"at_once": 0}, "at_once must be a whole number of at least 1"),
         ({"end": [0.1]}, {}, "returns 'end'"),
     ],
 )

@@ -93,3 +93,47 @@ def test_nothing_to_recalibrate():
             recalibrate(Net(), VARIABLES, lone, train=True)
         with pytest.raises(ValueError, match=r"variances of an nnx.BatchNorm of 5 features are 0"):
             recalibrate_nnx(model, lone)
+
+
+class Deaf(nnx.Module):
+    """A model whose call says again what the attribute of its layer says."""
+
+    def __init__(self):
+        self.norm = nnx.BatchNorm(5, rngs=nnx.Rngs(0))
+
+    def __call__(self, x):
+        return self.norm(x, use_running_average=True)
+
+
+def test_a_layer_that_a_pass_does_not_update_keeps_its_statistics():
+    model = Deaf()
+    with pytest.raises(ValueError, match="did not update the batch statistics: let the call"):
+        recalibrate_nnx(model, BATCHES)
+    np.testing.assert_array_equal(model.norm.mean[...], np.zeros(5))
+    np.testing.assert_array_equal(model.norm.var[...], np.ones(5))
+
+
+def test_nothing_of_broken_statistics_is_left():
+    model = nnx.BatchNorm(5, rngs=nnx.Rngs(0))
+    model.mean[...] = jnp.full(5, jnp.nan)
+    recalibrate_nnx(model, BATCHES)
+    np.testing.assert_allclose(model.mean[...], BATCHES.mean((0, 1)), rtol=1e-5)
+
+
+class Spectral(nn.Module):
+    """A layer of bounded norm, whose state flax keeps beside the statistics, before one of them."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.SpectralNorm(nn.Dense(3))(x, update_stats=train)
+        return nn.BatchNorm(use_running_average=not train)(x)
+
+
+def test_the_state_of_a_spectral_norm_stays_as_it_is():
+    model = Spectral()
+    variables = model.init(jax.random.key(0), BATCHES[0], train=False)
+    _, trained = model.apply(variables, BATCHES[0], train=True, mutable=["batch_stats"])
+    stats = recalibrate(model, {**variables, **trained}, BATCHES, train=True)
+    before = trained["batch_stats"]["SpectralNorm_0"]
+    jax.tree.map(np.testing.assert_array_equal, stats["SpectralNorm_0"], before)
+    assert float(jnp.abs(stats["BatchNorm_0"]["mean"]).max()) > 0.1

@@ -208,6 +208,12 @@ def test_one_label_may_stand_for_all_parameters_below_it():
     same(read(KEY, NOISE, whole, 1.0), read(KEY, NOISE, leaves, 1.0))
 
 
+def test_weights_that_are_no_real_numbers_are_refused():
+    params = {"kernel": jnp.ones((2, 3), jnp.int32)}
+    with pytest.raises(ValueError, match="'kernel' is of type int32: conductances are real"):
+        program(jax.random.key(0), PCMNoise(), params)
+
+
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match="must be 'analog' or 'digital', got 'pcm'"):
         program(KEY, NOISE, network(), param_labels=lambda p: jax.tree.map(lambda _: "pcm", p))

@@ -33,6 +33,7 @@ FIELDS = [
     ({"max_bm_factor": 0}, r"max_bm_factor must be positive, got 0"),
     ({"w_noise": 0.1}, r"w_noise is 0.1, but w_noise_type is 'none'"),
     ({"out_noise": jnp.ones(3)}, r"out_noise must be one number or have shape \(4,\) .*\(3,\)"),
+    ({"nm_thres": jnp.ones(3)}, r"nm_thres must be one number, got the shape \(3,\)"),
     ({"v_offset_std": 0.1}, r"v_offset_std is 0.1, a spread .* io.sample\(key, w.shape\)"),
     ({"noise_management": "average_abs_max"}, r"running mean that the caller keeps: .*input_scale"),
 ]

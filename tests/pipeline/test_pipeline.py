@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -109,6 +110,17 @@ def test_operation_by_operation_it_is_the_same_to_the_bit(schedule):
         _, state, own_losses = run(3, schedule, *data(2), lambda stage: PULSED)
     assert largest_difference(params_of(state), params) == 0
     np.testing.assert_array_equal(own_losses, losses)
+
+
+def test_losses_may_be_of_another_type_than_outputs():
+    def loss(y, target):
+        return mean_square(y, target).astype(jnp.bfloat16)
+
+    xs, ys = data(STEPS)
+    parts = cut(MODEL, 2), lambda stage: optax.sgd(0.1), Asynchronous()
+    training = pipeline_training(*parts, loss)
+    _, losses = jax.jit(training.run)(training.init(jax.random.key(0), xs[0]), xs, ys)
+    assert losses.dtype == jnp.float32
 
 
 def test_two_runs_go_on_from_each_other_where_nothing_is_in_flight():

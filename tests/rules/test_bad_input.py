@@ -25,6 +25,12 @@ def test_parameter_that_is_no_matrix(name, shape):
         make(name).init({"bias": jnp.zeros(shape)})
 
 
+@pytest.mark.parametrize("dtype", [jnp.int32, jnp.bool_, jnp.complex64])
+def test_parameter_that_is_not_of_real_numbers(dtype):
+    with pytest.raises(ValueError, match=r"'w' is of type .*: conductances are real numbers"):
+        make("analog_sgd").init({"w": jnp.zeros(SHAPE, dtype)})
+
+
 @everywhere
 @pytest.mark.parametrize("rate", [-0.1, float("nan"), float("inf")])
 def test_learning_rate_out_of_range(name, rate):

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pytest
 from problems import RULES, SHAPE, batch, composite, device, factory, gradient, make, settings
 
 import analogjax
+from analogjax.devices import Ideal
 from analogjax.pulses import BatchedPulses, ExpectedPulses, Factors
 
 STEPS = 4
@@ -253,6 +255,32 @@ def test_low_precision_parameters_keep_their_type_and_the_tiles_theirs(name):
     # may tip a whole pulse of mixed precision.
     tolerance = 0.04 if name == "mixed_precision" else 2**-7
     assert same(weights, composite(name, trained(name)[1].weights["w"]), atol=tolerance)
+
+
+class Attention(NamedTuple):
+    """Parameters one of which has the name of what flax's boxes hold."""
+
+    query: jax.Array
+    value: jax.Array
+
+
+def test_a_field_called_value_gets_no_factors_of_its_neighbours():
+    params = {"heads": Attention(*[jnp.zeros(SHAPE)] * 2)}
+    pairs = {"heads": Attention(batch(0), batch(1))}
+    grads = {"heads": Attention(gradient(batch(0)), gradient(batch(1)))}
+    rule = analogjax.analog_sgd(0.1, Ideal(), key=0)
+    updates, _ = rule.update(grads, rule.init(params), params, factors=pairs)
+    for update, grad in zip(updates["heads"], grads["heads"], strict=True):
+        np.testing.assert_allclose(update, -0.1 * grad, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "strict", [jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise")]
+)
+def test_strict_rules_of_a_user_do_not_reach_within(strict):
+    with strict:
+        rule = make("residual_learning", pulses=BatchedPulses())
+        rule.update({"w": gradient(batch(0))}, rule.init(PARAMS), PARAMS, factors={"w": batch(0)})
 
 
 @pytest.mark.parametrize("with_factors", [True, False])

@@ -193,5 +193,5 @@ REPRODUCTION = Reproduction(
         ),
     ),
     draw=draw,
-    duration={"quick": "a quarter of an hour", "paper": "weeks: give it a GPU"},
+    duration={"quick": "a quarter of an hour", "paper": "some weeks"},
 )

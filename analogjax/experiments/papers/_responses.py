@@ -79,7 +79,7 @@ def label(row):
 
 def draw(figure, rows):
     shown = [{**row, "network": row["response"]} for row in rows if row["tau"] == TAUS[0]]
-    draw_over(figure, shown, x="exponent", name=r"$\gamma$ of the response")
+    draw_over(figure, shown, x="exponent", name="exponent of the response")
 
 
 def _better(devices) -> Callable[[Values], bool]:
