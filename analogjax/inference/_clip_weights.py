@@ -18,7 +18,7 @@ def clip_weights(
     errors are large; clipping at two or three standard deviations spreads the weights over the
     range. Put it last in an ``optax.chain``. Parameters with fewer than two axes pass unchanged;
     leave out others with ``optax.masked`` or ``optax.partition``. The parameters are within the
-    bound to float32 rounding.
+    bound to the rounding of their type; updates of a narrower one become of theirs.
 
     Args:
       num_stds: the bound in standard deviations of each matrix.
@@ -53,9 +53,11 @@ def clip_weights(
     def clipped(update, param):
         if param.ndim < 2:
             return update
-        new = param + update
+        own = jnp.promote_types(update.dtype, param.dtype)
+        wide = jnp.promote_types(own, jnp.float32)
+        new = param.astype(wide) + update
         limit = jnp.asarray(factor) * (jnp.std(new) if bound is None else 1.0)
-        return (jnp.clip(new, -limit, limit) - param).astype(update.dtype)
+        return (jnp.clip(new, -limit, limit) - param).astype(own)
 
     def update_fn(updates, state, params=None):
         if params is None:

@@ -104,3 +104,20 @@ def test_bounds_out_of_range(bounds, message):
 def test_parameters_are_needed():
     with pytest.raises(ValueError, match=r"call update\(grads, state, params\)"):
         clip_weights(bound=1.0).update(ZEROS, optax.EmptyState())
+
+
+def test_narrow_updates_do_not_let_weights_out_of_the_bound():
+    params = {"w": jnp.linspace(-0.3, 0.3, 12).reshape(3, 4)}
+    updates = {"w": jnp.zeros((3, 4), jnp.bfloat16)}
+    new, _ = clip_weights(bound=0.1).update(updates, optax.EmptyState(), params)
+    np.testing.assert_allclose(
+        optax.apply_updates(params, new)["w"], jnp.clip(params["w"], -0.1, 0.1), rtol=1e-6
+    )
+
+
+def test_squares_that_overflow_leave_a_standard_deviation():
+    params = {"w": jnp.array([[600.0, -600.0, 0.0, 0.0]], jnp.float16)}
+    new, _ = clip_weights(num_stds=1.0).update(
+        {"w": jnp.zeros((1, 4), jnp.float16)}, optax.EmptyState(), params
+    )
+    assert float(jnp.abs(optax.apply_updates(params, new)["w"]).max()) < 450
