@@ -22,6 +22,7 @@ from analogjax.devices._check import check_count as check_count
 from analogjax.devices._check import check_device as check_device
 from analogjax.devices._check import check_number as check_number
 from analogjax.devices._check import check_positive as check_positive
+from analogjax.devices._check import check_real as check_real
 from analogjax.devices._check import of_one_array as of_one_array
 from analogjax.devices._constant_step import ConstantStep as ConstantStep
 from analogjax.devices._device import Device as Device

@@ -153,6 +153,16 @@ def check_count(name: str, value, at_least: int = 1) -> int:
     return int(value)
 
 
+def check_real(what: str, leaf) -> None:
+    """Raises a ValueError if a parameter, or what outlines it, is not of real numbers."""
+    dtype = jnp.result_type(leaf)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(
+            f"{what} is of type {dtype}: conductances are real numbers. Make it a float32, or "
+            f"leave it digital."
+        )
+
+
 def check_number(name: str, what: str, value) -> None:
     """Raises a TypeError if a value is neither a number nor an array of them."""
     if not isinstance(value, int | float | np.ndarray | np.generic | jax.Array):

@@ -23,8 +23,7 @@ def epoch_progress(console: Console) -> Iterator[Callable[[str, int], OnEpoch]]:
                 accuracy = 100 * metrics.test_accuracy.mean()
                 report = f"accuracy {accuracy:5.1f} %"
                 progress.update(bar, completed=epoch + 1, report=report)
-                if not console.is_terminal:  # Where bars are drawn at their end alone.
-                    console.print(f"{title}: epoch {epoch + 1}/{epochs}, {report}", soft_wrap=True)
+                _log(console, f"{title}: epoch {epoch + 1}/{epochs}, {report}")
 
             return on_epoch
 
@@ -41,11 +40,15 @@ def count_progress(
 
         def advance(count: int, report: str) -> None:
             progress.update(bar, advance=count, report=report)
-            if not console.is_terminal:
-                done = round(progress.tasks[bar].completed)
-                console.print(f"{title}: {done}/{total}, {report}", soft_wrap=True)
+            _log(console, f"{title}: {round(progress.tasks[bar].completed)}/{total}, {report}")
 
         yield advance
+
+
+def _log(console: Console, line: str) -> None:
+    """Prints a line in a file or a pipe, where bars are drawn at their end alone."""
+    if not console.is_terminal:
+        console.print(line, soft_wrap=True)
 
 
 def _progress(console: Console) -> Progress:

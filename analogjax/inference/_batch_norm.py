@@ -19,7 +19,8 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
     r"""The batch statistics of a linen model under the parameters it has now.
 
     Each statistic becomes its mean over the calibration batches, whatever the momentum of its
-    layer: nothing of the old statistics is left.
+    layer: nothing of the old statistics is left. What flax's ``SpectralNorm`` keeps beside them
+    stays as it is.
 
     Args:
       model: a linen model with a collection ``batch_stats``.
@@ -56,7 +57,7 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
         raise ValueError("The variables have no batch_stats: there is nothing to recalibrate.")
     _check_batches(batches)
     stats = variables["batch_stats"]
-    zeros = _of_averages(jnp.zeros_like, stats)
+    zeros = _of_averages(jnp.zeros_like, stats, stats)
 
     def updated(stats, x):
         _, new = model.apply(
@@ -67,9 +68,9 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
     # A layer gives m s + (1 - m) b for the old statistic s and the batch's b. From s = 0 comes
     # (1 - m) b; a second s, of the size of the result to be exact, tells m.
     first = updated(zeros, batches[0])
-    probe = _of_averages(lambda _, share: 1.0 + jnp.abs(share), stats, first)
+    probe = _of_averages(lambda share: 1.0 + jnp.abs(share), stats, first)
     momentum = _of_averages(
-        lambda _, new, share, s: ((new - share) / s).mean(),
+        lambda new, share, s: ((new - share) / s).mean(),
         jax.tree.map(lambda _: 0.0, stats),
         updated(probe, batches[0]),
         first,
@@ -80,17 +81,17 @@ def recalibrate(model: nn.Module, variables: Any, batches: jax.Array, **apply_ar
         if name.endswith("var"):
             _check_variances(f"'{name}'", share)
     shares = jax.lax.map(lambda x: updated(zeros, x), batches)
-    return _of_averages(lambda _, share, m: share.mean(0) / (1.0 - m), stats, shares, momentum)
+    return _of_averages(lambda share, m: share.mean(0) / (1.0 - m), stats, shares, momentum)
 
 
-def _of_averages(fn: Callable, stats, *rest):
-    """``fn`` of the running averages; what flax's SpectralNorm keeps beside them stays as it is."""
+def _of_averages(fn: Callable, otherwise, *trees):
+    """``fn`` of running averages; ``otherwise`` for what flax's SpectralNorm keeps beside them."""
 
-    def own(path, leaf, *others):
+    def own(path, other, *leaves):
         spectral = leaf_name(path).rpartition("/")[-1] in ("u", "sigma")
-        return leaf if spectral else fn(leaf, *others)
+        return other if spectral else fn(*leaves)
 
-    return jax.tree_util.tree_map_with_path(own, stats, *rest)
+    return jax.tree_util.tree_map_with_path(own, otherwise, *trees)
 
 
 def recalibrate_nnx(model: nnx.Module, batches: jax.Array) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
+from analogjax.devices import check_real
 from analogjax.nn import labels
 from analogjax.rules import leaf_name
 
@@ -40,11 +40,7 @@ def analog_weights(params: Any, param_labels: Labels = labels) -> dict[str, jax.
             f"give param_labels, such as functools.partial(labels, analog='weight')."
         )
     for name, leaf in found.items():
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise ValueError(
-                f"The weight '{name}' is of type {leaf.dtype}: conductances are real numbers, so "
-                f"make it a float32."
-            )
+        check_real(f"The weight '{name}'", leaf)
     return found
 
 

@@ -27,4 +27,4 @@ def ir_drop(x: jax.Array, w: jax.Array, g_ratio) -> jax.Array:
     a = n / g_ratio * (jnp.abs(x) @ jnp.abs(w))
     c = a * (a * (0.05 * a - 0.2) + 0.5)
     distance = 1 - (1 - jnp.arange(n, dtype=x.dtype) / n) ** 2
-    return c * ((x * distance.reshape((1,) * (x.ndim - 1) + (n,))) @ w)
+    return c * ((x * jnp.broadcast_to(distance, x.shape)) @ w)

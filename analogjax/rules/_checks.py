@@ -14,6 +14,7 @@ from analogjax.devices import (
     check_at_least_0,
     check_device,
     check_number,
+    check_real,
     is_concrete,
     of_one_array,
 )
@@ -145,7 +146,7 @@ def check_warm_start(warm_start) -> None:
 
 def matrix_shape(name: str, leaf) -> tuple[int, int]:
     """The shape ``(in, out)`` a parameter has on an array: all leading axes are inputs."""
-    shape, dtype = jnp.shape(leaf), jnp.result_type(leaf)
+    shape = jnp.shape(leaf)
     if len(shape) < 2:
         raise ValueError(
             f"Parameter '{name}' has shape {shape}: an analog rule needs a matrix. Give vectors "
@@ -156,11 +157,7 @@ def matrix_shape(name: str, leaf) -> tuple[int, int]:
             f"Parameter '{name}' has shape {shape}: an array needs at least one input and one "
             f"output line. Leave the layer out, or give it to an ordinary optimizer."
         )
-    if not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(
-            f"Parameter '{name}' is of type {dtype}: conductances are real numbers. Make it a "
-            f"float32, or leave it to another transformation, with optax.partition."
-        )
+    check_real(f"Parameter '{name}'", leaf)
     return math.prod(shape[:-1]), shape[-1]
 
 

@@ -38,10 +38,11 @@ def pairs_by_name(factors) -> dict[str, Pair]:
                 f"factors must hold a pair (x, d) at each parameter's path, or a tuple of pairs, "
                 f"found {type(leaf).__name__} at '{leaf_name(path)}'."
             )
-    return {leaf_name(path): Pair(Factors(*leaf), _several(path)) for path, leaf in leaves}
+    return {leaf_name(path): Pair(Factors(*leaf), _layer_of(path)) for path, leaf in leaves}
 
 
-def _several(path: tuple) -> str | None:
+def _layer_of(path: tuple) -> str | None:
+    """The name that the factors at a path share, if they are one call's of several."""
     numbered = path and isinstance(path[-1], jax.tree_util.SequenceKey)
     return leaf_name(path[:-1]) if numbered else None
 

@@ -139,8 +139,8 @@ def check_kills(start, directory: Path, kills: int, epochs: int):
     assert names(killed, f"{PARTIAL}*") == set()
 
 
-def test_killed_at_a_random_moment_it_ends_as_if_it_never_had_been(start, tmp_path):
-    check_kills(start, tmp_path, kills=1, epochs=24)
+def test_killed_at_random_moments_it_ends_as_if_it_never_had_been(start, tmp_path):
+    check_kills(start, tmp_path, kills=2, epochs=36)
 
 
 @pytest.mark.slow

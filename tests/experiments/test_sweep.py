@@ -239,10 +239,8 @@ def test_what_is_not_finite_is_none(tmp_path):
 def test_rows_of_whole_numbers_are_none_of_a_grid_with_fractions(tmp_path):
     """There the whole numbers are traced as floats, too."""
     out = tmp_path / "rows.jsonl"
-    assert [row["half"] for row in sweep(lambda x: {"half": x // 2}, {"x": [1, 3]}, out=out)] == [
-        0,
-        1,
-    ]
+    rows = sweep(lambda x: {"half": x // 2}, {"x": [1, 3]}, out=out)
+    assert [row["half"] for row in rows] == [0, 1]
     with pytest.raises(ValueError, match="line 1 is not a cell of this sweep"):
         sweep(lambda x: {"half": x / 2}, {"x": [1, 3, 0.5]}, out=out)
     rows = sweep(lambda x: {"half": x / 2}, {"x": [1, 3, 0.5]})

@@ -311,12 +311,12 @@ REPRODUCTION = Reproduction(
         "settings of the GPU are run at both; at +-1 six tiles end level with Tiki-Taka v2, so "
         "that the order of these two is one of their seeds. Tuned: stages of equal length, in "
         "which each tile averages for the next coarser one; what is read below 0.8 of a state is "
-        "not passed on; "
-        "the rates are 0.4 of the gradient and 1.0 of the transfers; the weights fill half of the "
-        "range at first; a line is read a sample, as the publication reckons in its costs. "
-        "Buffered residual learning (not published) reads as many, see the page four-states. The "
-        "quick scale trains a small network on 8 by 8 digits for 48 epochs: compare the order. Of "
-        "Tiki-Taka, the rates of transfers are multiplied by the learning rate."
+        "not passed on; the rates are 0.4 of the gradient and 1.0 of the transfers; the weights "
+        "fill half of the range at first; a line is read a sample, as the publication reckons in "
+        "its costs. Buffered residual learning (not published) reads as many, see the page "
+        "four-states. The quick scale trains a small network on 8 by 8 digits for 48 epochs: "
+        "compare the order. Of Tiki-Taka, the rates of transfers are multiplied by the learning "
+        "rate."
     ),
     cells=cells,
     make=make,

@@ -15,6 +15,7 @@ from analogjax.experiments.papers._reproduction import (
     Published,
     Reproduction,
     Values,
+    above,
     rising,
 )
 from analogjax.nn import Analog
@@ -239,7 +240,8 @@ def _above_still(values: Values) -> bool:
     for still in (name for name in values if name.endswith(STILL)):
         task = still.removesuffix(STILL)
         rules = [n for n in values if n.startswith(task) and not n.endswith((STILL, DIGITAL))]
-        verdicts += [values[name].mean() > values[still].mean() for name in rules]
+        if rules:
+            verdicts.append(above(rules, [still])(values))
     if not verdicts:
         raise KeyError(STILL)
     return all(verdicts)
